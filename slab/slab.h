@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * slab.h - a slab: a run of pages cut into items, and its header.
+ *
+ * An item is fresh (free, its init has not run), ready (free, init has run) or
+ * used.  Two bitmaps say which; nothing is ever written into a free item.
+ *
+ *                free  ready
+ *     fresh        1     0
+ *     ready        1     1
+ *     used         0     1     (init under way or not wanted: 0)
+ */
+#ifndef UMA_SLAB_SLAB_H
+#define UMA_SLAB_SLAB_H
+
+#include <urcu/list.h>
+
+#include "layout.h"
+
+#define SLAB_HEADER_ALIGN 16
+
+struct slab {
+	struct cds_list_head us_link; /* keg's partial, empty or full list */
+	struct keg *us_keg;
+	char *us_run; /* first page */
+	char *us_base; /* item 0, the colour behind us_run */
+	uint32_t us_items; /* items in all */
+	uint32_t us_free; /* of these free */
+	uint32_t us_hint; /* no word of the free bitmap below has a bit */
+	uint32_t us_pad;
+	uint64_t us_bits[]; /* free bitmap, then ready bitmap */
+};
+_Static_assert(sizeof(struct slab) % sizeof(uint64_t) == 0, "bitmaps follow");
+
+static inline size_t
+slab_words(size_t items)
+{
+	return (items + 63) / 64;
+}
+
+static inline uint64_t *
+slab_ready_bits(struct slab *s)
+{
+	return s->us_bits + slab_words(s->us_items);
+}
+
+static inline bool
+slab_bit(const uint64_t *bits, size_t i)
+{
+	return bits[i / 64] >> (i % 64) & 1;
+}
+
+static inline void
+slab_bit_set(uint64_t *bits, size_t i)
+{
+	bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+static inline void
+slab_bit_clear(uint64_t *bits, size_t i)
+{
+	bits[i / 64] &= ~((uint64_t)1 << (i % 64));
+}
+
+/*
+ * slab_init: a header in zeroed memory; all items free and fresh.
+ * slab_take: the lowest free item becomes used; there is one.
+ * slab_put: item i becomes free again.
+ */
+void slab_init(
+    struct slab *s, struct keg *keg, char *run, size_t colour, uint32_t items);
+uint32_t slab_take(struct slab *s);
+void slab_put(struct slab *s, uint32_t i);
+
+/* us_free and us_hint agree with the bitmap. */
+bool slab_is_valid(const struct slab *s);
+
+#endif

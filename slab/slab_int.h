@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * slab_int.h - what slab/ shows: kegs.  A keg turns runs of pages into items of
+ * one size and knows which of them are out.
+ */
+#ifndef UMA_SLAB_INT_H
+#define UMA_SLAB_INT_H
+
+#include <uma.h>
+
+#include "uma_int.h"
+
+struct keg;
+
+/* Items that one keg_import or keg_release may move. */
+#define KEG_BATCH_MAX 256
+
+/* Bytes of the header of a slab of that many items. */
+size_t keg_header_size(size_t items);
+
+/* Items of a slab whose header is off the page, at most. */
+#define KEG_OFFPAGE_ITEMS 512
+
+struct keg_config {
+	const char *kc_name; /* kept by the zone, outlives the keg */
+	size_t kc_size; /* bytes an item */
+	size_t kc_align; /* bytes, a power of two */
+	uint32_t kc_flags; /* UMA_ZONE_* */
+	int kc_copies; /* CPUs with UMA_ZONE_PCPU, else 1 */
+	uma_init kc_init;
+	uma_fini kc_fini;
+	/* Where headers off the page live; zeroed memory, NULL for none. */
+	void *(*kc_header_alloc)(size_t size);
+	void (*kc_header_free)(void *header, size_t size);
+};
+
+/*
+ * keg_create: NULL, errno EINVAL when no slab can hold such items, ENOMEM.
+ * keg_destroy: frees the keg, all of whose items are back and whose slabs
+ * keg_reclaim has returned.
+ */
+struct keg *keg_create(const struct keg_config *kc);
+void keg_destroy(struct keg *keg);
+
+/*
+ * keg_import: take up to n items, at least one, each with its init run.
+ *
+ * Makes at most one slab, and that only when no slab has a free item.
+ * *hook gets the errno of the init that failed, or 0.
+ * Returns the number taken; 0: *hook says why, or there is no memory.
+ */
+int keg_import(
+    struct keg *keg, void **items, int n, int domain, int flags, int *hook);
+
+/*
+ * keg_release: put n items back.  who names the zone in the message with which
+ * a double, wrong-zone, foreign or misaligned free aborts.  Needs no memory.
+ */
+void keg_release(struct keg *keg, const char *who, void **items, int n);
+
+/*
+ * keg_check: abort with a message unless item is one of the keg's that is out.
+ * Its counter's address, in a REFCNT keg; otherwise NULL.
+ */
+uint32_t *keg_check(struct keg *keg, const char *who, const void *item);
+
+/*
+ * keg_fail: abort over a free of item that only the caller could find wrong.
+ */
+_Noreturn void keg_fail(struct keg *keg, const char *who, const void *item,
+    const char *fault, const char *detail);
+
+/*
+ * keg_prealloc: make slabs for n items and run their inits.
+ * Returns 0; ENOMEM; or the errno of an init (then *hook is true).  *made
+ * counts the items made.
+ */
+int keg_prealloc(struct keg *keg, int n, int flags, int *made, bool *hook);
+
+/*
+ * keg_reclaim: run fini in empty slabs and give them back; all: those of
+ * NOFREE kegs too.  Runs hooks.  Returns the number of slabs given back.
+ */
+size_t keg_reclaim(struct keg *keg, bool all);
+
+struct keg_stat {
+	size_t ks_stride; /* bytes from item to item */
+	size_t ks_slab_size; /* bytes */
+	size_t ks_slab_items; /* items a slab */
+	size_t ks_slabs; /* slabs there are */
+	size_t ks_free; /* free items in them */
+	bool ks_offpage;
+};
+void keg_stat(struct keg *keg, struct keg_stat *st);
+
+/* Every invariant of a keg at rest; for tests and UMA_DEBUG=2. */
+bool keg_is_valid(struct keg *keg);
+
+/* Around fork. */
+struct uma_lock *keg_lock(struct keg *keg);
+
+#endif
