@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * alloc.c - allocation and free: the hits, and what happens on a miss.
+ *
+ * A hit is cache_pop or cache_push and a test for hooks.  On a miss the order is:
+ * this CPU's spare bucket, the depot, a bucket filled from the keg, and last
+ * (no bucket to be had, caching held or off, limit reached) a single item from
+ * the keg, which is the only way that sleeps.  A free goes the same way back.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+#define FLAGS_KNOWN (M_NOWAIT | M_WAITOK | M_ZERO)
+
+#define WAIT_FIRST_NS	INT64_C(1000000)
+#define WAIT_LONGEST_NS INT64_C(100000000)
+#define WAIT_SAY_NS	INT64_C(1000000000)
+
+/* ---- flags ---- */
+
+static UMA_COLD void
+flags_say_neither(const struct uma_zone *zone)
+{
+	static _Atomic bool said;
+	char name[128];
+
+	if (!atomic_exchange(&said, true))
+		uma_message("uma: zone '%s': allocation with neither M_NOWAIT "
+			    "nor M_WAITOK; taken as M_WAITOK",
+		    uma_escape(name, sizeof name, zone->uz_name));
+}
+
+/* The flags with exactly one of M_NOWAIT and M_WAITOK. */
+static int
+flags_check(const struct uma_zone *zone, int flags)
+{
+	char name[128];
+
+	UMA_FATAL_IF(
+	    (flags & ~FLAGS_KNOWN) != 0 ||
+		(flags & (M_NOWAIT | M_WAITOK)) == (M_NOWAIT | M_WAITOK),
+	    "zone '%s': bad allocation flags %#x",
+	    uma_escape(name, sizeof name, zone->uz_name), (unsigned)flags);
+	if ((flags & (M_NOWAIT | M_WAITOK)) == 0) {
+		flags_say_neither(zone);
+		flags |= M_WAITOK;
+	}
+	return flags;
+}
+
+/* ---- hooks of each call ---- */
+
+/* An allocation did not happen after all: every count as before it. */
+static UMA_COLD void
+zalloc_undo(struct uma_zone *zone, void *item)
+{
+	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	zone_release(zone, &item, 1);
+}
+
+static void
+item_zero(const struct uma_zone *zone, void *item)
+{
+	int copies = zone->uz_flags & UMA_ZONE_PCPU ? pages_cpu_cnt() : 1;
+
+	for (int c = 0; c < copies; c++)
+		memset((char *)item + (size_t)c * UMA_PCPU_STRIDE, 0,
+		    zone->uz_size);
+}
+
+/* Apart from the hit, which would otherwise have to grow a frame for it. */
+static __attribute__((noinline)) void *
+item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
+{
+	if (zone->uz_ctor != NULL) {
+		int error = zone->uz_ctor(
+		    item, (int)zone->uz_size, arg, flags_check(zone, flags));
+
+		if (uma_unlikely(error != 0)) {
+			zalloc_undo(zone, item);
+			errno = error;
+			return NULL;
+		}
+	}
+	if (flags & M_ZERO)
+		item_zero(zone, item);
+	return item;
+}
+
+static inline void *
+item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
+{
+	if (uma_unlikely(zone->uz_ctor != NULL || (flags & M_ZERO) != 0))
+		return item_construct(zone, item, arg, flags);
+	return item;
+}
+
+/* ---- a miss on allocation ---- */
+
+/* Load b on this CPU if that is still wanted; see to what is left over. */
+static void
+zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
+{
+	struct bucket *out = cache_load(&zone->uz_cache, want, b);
+
+	if (out == NULL)
+		return;
+	if (out->ub_cnt > 0)
+		depot_put(zone, out);
+	else
+		bucket_free(out);
+}
+
+static struct bucket *
+zone_bucket_alloc(struct uma_zone *zone)
+{
+	int cap = (int)atomic_load_explicit(
+	    &zone->uz_bucket_cap, memory_order_relaxed);
+
+	return bucket_alloc(cap, (zone->uz_flags & UMA_ZONE_VM) != 0);
+}
+
+/*
+ * A bucket of items fresh from the keg, as many as the limit leaves.  NULL: none,
+ * and *error is an init's errno or 0.
+ */
+static struct bucket *
+zone_fill(struct uma_zone *zone, int flags, int *error)
+{
+	struct bucket *b = zone_bucket_alloc(zone);
+
+	if (b == NULL)
+		return NULL;
+	int n = (int)limit_take(zone, b->ub_cap);
+	if (n > 0) {
+		int got = keg_import(
+		    zone->uz_keg, &b->ub_slot[1], n, 0, flags, error);
+
+		limit_give(zone, (uint64_t)(n - got));
+		b->ub_cnt = (uint16_t)got;
+	}
+	if (b->ub_cnt == 0) {
+		bucket_free(b);
+		return NULL;
+	}
+	/* A batch that was cut short has served the caller all the same. */
+	*error = 0;
+	return b;
+}
+
+void
+zone_wait_memory(struct uma_zone *zone, int *tries)
+{
+	static _Atomic uint32_t never;
+	int64_t ns = WAIT_FIRST_NS << uma_min(*tries, 10);
+	char name[128];
+
+	++*tries;
+	if (warn_due(&zone->uz_wait_at, WAIT_SAY_NS))
+		uma_message("uma: zone '%s': waiting for memory",
+		    uma_escape(name, sizeof name, zone->uz_name));
+	uma_wait(&never, 0, uma_min(ns, WAIT_LONGEST_NS));
+}
+
+/* Make room: first from this zone's caches, then from everybody's. */
+static void
+zone_find_memory(struct uma_zone *zone, int step)
+{
+	/* A hook that runs out of memory inside a reclaim gets no other. */
+	static __thread bool reclaiming
+	    __attribute__((tls_model("initial-exec")));
+
+	if (reclaiming)
+		return;
+	reclaiming = true;
+	if (step == 0)
+		zone_drain(zone);
+	else
+		uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+	reclaiming = false;
+}
+
+/* One item from the keg, whose unit the caller has.  *error as the errno. */
+static void *
+zone_import_one(struct uma_zone *zone, int flags, int *error)
+{
+	int tries = 0;
+	void *item;
+
+	for (int step = 0;; step++) {
+		if (keg_import(zone->uz_keg, &item, 1, 0, flags, error) == 1)
+			return item;
+		if (*error != 0)
+			return NULL;
+		if (step < 2) {
+			zone_find_memory(zone, step);
+			continue;
+		}
+		if (flags & M_NOWAIT) {
+			*error = ENOMEM;
+			return NULL;
+		}
+		zone_wait_memory(zone, &tries);
+		step = 0;
+	}
+}
+
+/* One item past all caches. */
+static void *
+zone_alloc_item(struct uma_zone *zone, int flags, int *error)
+{
+	if (!limit_acquire(zone, flags)) {
+		*error = ENOMEM;
+		return NULL;
+	}
+	void *item = zone_import_one(zone, flags, error);
+	if (item == NULL)
+		limit_give(zone, 1);
+	return item;
+}
+
+/* An item on a miss, counted; NULL with *error as the errno. */
+static void *
+zone_fetch(struct uma_zone *zone, int flags, int *error)
+{
+	void *item = NULL;
+
+	while (cache_enabled(&zone->uz_cache)) {
+		if (cache_turn(&zone->uz_cache, CACHE_EMPTY)) {
+			item = cache_pop(&zone->uz_cache);
+			if (item != NULL)
+				return item; /* counted there */
+			continue;
+		}
+		struct bucket *b = depot_take(zone);
+		if (b == NULL)
+			b = zone_fill(zone, flags, error);
+		if (b == NULL)
+			break;
+		item = bucket_pop(b);
+		zone_load(zone, CACHE_EMPTY, b);
+		break;
+	}
+	if (item == NULL && *error == 0)
+		item = zone_alloc_item(zone, flags, error);
+	if (item != NULL)
+		atomic_fetch_add_explicit(
+		    &zone->uz_allocs, 1, memory_order_relaxed);
+	return item;
+}
+
+static UMA_COLD void *
+zalloc_miss(struct uma_zone *zone, void *arg, int flags)
+{
+	int error = 0;
+	char name[128];
+
+	flags = flags_check(zone, flags);
+	UMA_FATAL_IF(limit_holds(zone) & HOLD_DEAD,
+	    "zone '%s': allocation after destroy",
+	    uma_escape(name, sizeof name, zone->uz_name));
+	void *item = zone_fetch(zone, flags, &error);
+	if (item == NULL) {
+		atomic_fetch_add_explicit(
+		    &zone->uz_fails, 1, memory_order_relaxed);
+		errno = error;
+		return NULL;
+	}
+	return item_hand_out(zone, item, arg, flags);
+}
+
+/* A hit touches one line each of zone, header and bucket. */
+static inline void *
+zalloc(struct uma_zone *zone, void *arg, int flags)
+{
+	void *item = cache_pop(&zone->uz_cache);
+
+	if (uma_unlikely(item == NULL))
+		return zalloc_miss(zone, arg, flags);
+	return item_hand_out(zone, item, arg, flags);
+}
+
+void *
+uma_zalloc_arg(uma_zone_t zone, void *arg, int flags)
+{
+	return zalloc(zone, arg, flags);
+}
+
+void *
+uma_zalloc(uma_zone_t zone, int flags)
+{
+	return zalloc(zone, NULL, flags);
+}
+
+/* ---- a miss on free ---- */
+
+void
+zone_release(struct uma_zone *zone, void **items, int n)
+{
+	keg_release(zone->uz_keg, zone->uz_name, items, n);
+	limit_give(zone, (uint64_t)n);
+}
+
+void
+zone_release_bucket(struct uma_zone *zone, struct bucket *b)
+{
+	if (b->ub_cnt > 0)
+		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
+	bucket_free(b);
+}
+
+/* Push again, now that there may be room; aborts if room is not the matter. */
+static bool
+zfree_again(struct uma_zone *zone, void *item)
+{
+	if (cache_push(&zone->uz_cache, item))
+		return true;
+	if (cache_top_is(&zone->uz_cache, item))
+		keg_fail(zone->uz_keg, zone->uz_name, item, "double free",
+		    "the item was freed last on this CPU");
+	return false;
+}
+
+/* Room on this CPU for item; false: it has to go to the keg. */
+static bool
+zfree_cached(struct uma_zone *zone, void *item)
+{
+	while (cache_enabled(&zone->uz_cache)) {
+		if (!cache_turn(&zone->uz_cache, CACHE_FULL)) {
+			struct bucket *b = zone_bucket_alloc(zone);
+
+			if (b == NULL)
+				return false;
+			zone_load(zone, CACHE_FULL, b);
+		}
+		if (zfree_again(zone, item))
+			return true;
+	}
+	return false;
+}
+
+static UMA_COLD void
+zfree_miss(struct uma_zone *zone, void *item)
+{
+	int saved = errno;
+
+	if (limit_holds(zone) & HOLD_DEAD)
+		keg_fail(zone->uz_keg, zone->uz_name, item,
+		    "free after destroy", "the zone is no more");
+	if (!zfree_cached(zone, item))
+		zone_release(zone, &item, 1);
+	errno = saved;
+}
+
+static inline void
+zfree(struct uma_zone *zone, void *item, void *arg)
+{
+	if (uma_unlikely(item == NULL))
+		return;
+	if (zone->uz_dtor != NULL)
+		zone->uz_dtor(item, (int)zone->uz_size, arg);
+	if (uma_unlikely(!cache_push(&zone->uz_cache, item)))
+		zfree_miss(zone, item);
+}
+
+void
+uma_zfree_arg(uma_zone_t zone, void *item, void *arg)
+{
+	zfree(zone, item, arg);
+}
+
+void
+uma_zfree(uma_zone_t zone, void *item)
+{
+	zfree(zone, item, NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fork.c - every lock is taken before a fork, rank by rank, and is free after it
+ * on both sides; what other threads waited for or walked over in the parent is
+ * nobody's business in the child.
+ */
+#include <pthread.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+static void
+acquire_limit(struct uma_zone *zone)
+{
+	uma_lock_fork_acquire(&zone->uz_limit.l_lock);
+}
+
+static void
+acquire_depot(struct uma_zone *zone)
+{
+	uma_lock_fork_acquire(&zone->uz_depot.d_lock);
+}
+
+static void
+acquire_cache(struct uma_zone *zone)
+{
+	cache_fork_prepare(&zone->uz_cache);
+}
+
+static void
+acquire_keg(struct uma_zone *zone)
+{
+	uma_lock_fork_acquire(keg_lock(zone->uz_keg));
+}
+
+static void
+fork_prepare(void)
+{
+	uma_lock_fork_acquire(&uma_start_lock);
+	uma_lock_fork_acquire(&zlist_lock);
+	zlist_each_locked(acquire_limit);
+	zlist_each_locked(acquire_depot);
+	zlist_each_locked(acquire_cache);
+	zlist_each_locked(acquire_keg);
+	pages_fork_prepare();
+}
+
+static void
+release_parent(struct uma_zone *zone)
+{
+	uma_lock_fork_release(keg_lock(zone->uz_keg));
+	cache_fork_parent(&zone->uz_cache);
+	uma_lock_fork_release(&zone->uz_depot.d_lock);
+	uma_lock_fork_release(&zone->uz_limit.l_lock);
+}
+
+static void
+fork_parent(void)
+{
+	pages_fork_parent();
+	zlist_each_locked(release_parent);
+	uma_lock_fork_release(&zlist_lock);
+	uma_lock_fork_release(&uma_start_lock);
+}
+
+static void
+release_child(struct uma_zone *zone)
+{
+	zone->uz_refs = 0;
+	uma_lock_fork_child(keg_lock(zone->uz_keg));
+	cache_fork_child(&zone->uz_cache);
+	uma_lock_fork_child(&zone->uz_depot.d_lock);
+	limit_fork_child(zone);
+}
+
+static void
+fork_child(void)
+{
+	pages_fork_child();
+	zlist_each_locked(release_child);
+	uma_lock_fork_child(&zlist_lock);
+	uma_lock_fork_child(&uma_start_lock);
+}
+
+bool
+fork_start(void)
+{
+	return pthread_atfork(fork_prepare, fork_parent, fork_child) == 0;
+}

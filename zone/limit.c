@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * limit.c - how many items a zone may have, and who waits for one.
+ *
+ * One word counts the items that are out of the keg, cached ones included, and
+ * the sleepers.  A batch is paid for before it is imported, and given back
+ * after it was released, so the limit holds at every instant.
+ *
+ * At the limit a caller first has the zone drained, since the free items may
+ * all be in the caches of other CPUs.  If it may sleep, it then holds the
+ * cache: from there on every free goes to the keg and through limit_give,
+ * which hands its unit to the first sleeper directly.  A newcomer sees sleepers
+ * in the word and queues behind them; nobody can be passed, and no wake-up can
+ * be lost, since the unit travels with it.
+ *
+ * The word is changed without a lock.  l_lock guards the list, the holds and
+ * thereby whether the cache is enabled; a giver that sees sleepers or a hold
+ * takes it and settles the books.  A sleeper announces itself in the word
+ * before it looks for free units a last time, under the lock; a giver subtracts
+ * before it looks for sleepers, in one atomic operation.  So one of the two
+ * sees the other.
+ */
+#include <errno.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+struct sleeper {
+	struct cds_list_head s_link;
+	_Atomic uint32_t s_granted;
+};
+
+void
+limit_init(struct limit *l)
+{
+	uma_lock_init(&l->l_lock, UMA_RANK_LIMIT);
+	CDS_INIT_LIST_HEAD(&l->l_sleepers);
+	atomic_init(&l->l_max, LIMIT_ITEMS);
+}
+
+static uint64_t
+limit_max(struct uma_zone *zone)
+{
+	return atomic_load_explicit(
+	    &zone->uz_limit.l_max, memory_order_relaxed);
+}
+
+uint64_t
+limit_items(struct uma_zone *zone)
+{
+	return atomic_load_explicit(
+		   &zone->uz_limit.l_word, memory_order_relaxed) &
+	       LIMIT_ITEMS;
+}
+
+/*
+ * What a caller gets that asks for n when avail are left: near the limit only a
+ * share, so that one CPU's bucket does not starve the others.
+ */
+static uint64_t
+limit_share(uint64_t n, uint64_t avail)
+{
+	uint64_t share = avail / (2 * (uint64_t)pages_cpu_cnt());
+
+	return uma_min(n, uma_max(share, (uint64_t)1));
+}
+
+uint64_t
+limit_take(struct uma_zone *zone, uint64_t n)
+{
+	_Atomic uint64_t *word = &zone->uz_limit.l_word;
+	uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+	uint64_t max, grant;
+
+	do {
+		max = limit_max(zone);
+		if (old >= max) /* sleepers make it so, too */
+			return 0;
+		grant = limit_share(n, max - old);
+	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
+	    memory_order_acq_rel, memory_order_relaxed));
+	return grant;
+}
+
+/* ---- holds ---- */
+
+/* l_holds becomes holds, and the cache what that means.  Locked. */
+static void
+limit_set_holds(struct uma_zone *zone, uint32_t holds)
+{
+	struct limit *l = &zone->uz_limit;
+	uint32_t old = limit_holds(zone);
+
+	uma_lock_assert_held(&l->l_lock);
+	if (holds == old)
+		return;
+	atomic_store(&l->l_holds, holds);
+	if (old == 0)
+		cache_disable(&zone->uz_cache);
+	else if (holds == 0)
+		cache_enable(&zone->uz_cache);
+}
+
+void
+limit_hold(struct uma_zone *zone, uint32_t why)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	limit_set_holds(zone, limit_holds(zone) | why);
+	uma_lock_release(&l->l_lock);
+}
+
+/* Hand one unit to the first sleeper; false: the zone is full.  Locked. */
+static bool
+limit_grant_first(struct uma_zone *zone)
+{
+	struct limit *l = &zone->uz_limit;
+	uint64_t old = atomic_load(&l->l_word);
+
+	do {
+		if ((old & LIMIT_ITEMS) >= limit_max(zone))
+			return false;
+	} while (!atomic_compare_exchange_weak(
+	    &l->l_word, &old, old + 1 - LIMIT_SLEEPER));
+	struct sleeper *s =
+	    cds_list_first_entry(&l->l_sleepers, struct sleeper, s_link);
+	cds_list_del(&s->s_link);
+	/* The sleeper may be gone right after the store: only its address is
+	 * used, and a wake-up at an address that nobody waits at is harmless. */
+	atomic_store_explicit(&s->s_granted, 1, memory_order_release);
+	uma_wake(&s->s_granted, 1);
+	return true;
+}
+
+/* Grant what there is, end the holds whose reason is gone.  Locked. */
+static void
+limit_settle(struct uma_zone *zone)
+{
+	struct limit *l = &zone->uz_limit;
+	uint32_t holds = limit_holds(zone);
+
+	while (!cds_list_empty(&l->l_sleepers) && limit_grant_first(zone))
+		;
+	if (cds_list_empty(&l->l_sleepers))
+		holds &= ~(uint32_t)HOLD_SLEEPERS;
+	if ((atomic_load(&l->l_word) & LIMIT_ITEMS) <= limit_max(zone))
+		holds &= ~(uint32_t)HOLD_OVER;
+	limit_set_holds(zone, holds);
+}
+
+void
+limit_give(struct uma_zone *zone, uint64_t n)
+{
+	struct limit *l = &zone->uz_limit;
+	uint64_t old;
+
+	if (n == 0)
+		return;
+	old = atomic_fetch_sub(&l->l_word, n);
+	UMA_ASSERT((old & LIMIT_ITEMS) >= n, "zone '%s'", zone->uz_name);
+	if (uma_likely(old < LIMIT_SLEEPER && !(atomic_load(&l->l_holds) &
+						  (HOLD_SLEEPERS | HOLD_OVER))))
+		return;
+	uma_lock_acquire(&l->l_lock);
+	limit_settle(zone);
+	uma_lock_release(&l->l_lock);
+}
+
+/* ---- sleeping ---- */
+
+/* Wait for a unit.  Nobody sleeps while a free item is in any cache. */
+static void
+limit_sleep(struct uma_zone *zone)
+{
+	struct limit *l = &zone->uz_limit;
+	struct sleeper self = {.s_granted = 0};
+
+	atomic_fetch_add_explicit(&zone->uz_sleeps, 1, memory_order_relaxed);
+	uma_lock_acquire(&l->l_lock);
+	cds_list_add_tail(&self.s_link, &l->l_sleepers);
+	atomic_fetch_add(&l->l_word, LIMIT_SLEEPER);
+	limit_set_holds(zone, limit_holds(zone) | HOLD_SLEEPERS);
+	limit_settle(zone);
+	uma_lock_release(&l->l_lock);
+	/* What was freed into the caches before the hold. */
+	if (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
+		zone_drain(zone);
+	while (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
+		uma_wait(&self.s_granted, 0, -1);
+}
+
+bool
+limit_acquire(struct uma_zone *zone, int flags)
+{
+	if (limit_take(zone, 1) == 1)
+		return true;
+	/* With sleepers the caches are empty, and nothing would be ours. */
+	if (!(limit_holds(zone) & HOLD_SLEEPERS)) {
+		zone_drain(zone);
+		if (limit_take(zone, 1) == 1)
+			return true;
+	}
+	zone_warn_full(zone);
+	if (flags & M_NOWAIT)
+		return false;
+	limit_sleep(zone);
+	return true;
+}
+
+void
+limit_fork_child(struct uma_zone *zone)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_fork_child(&l->l_lock);
+	CDS_INIT_LIST_HEAD(&l->l_sleepers);
+	atomic_store(&l->l_word, limit_items(zone));
+	uma_lock_acquire(&l->l_lock);
+	limit_settle(zone);
+	uma_lock_release(&l->l_lock);
+}
+
+/* ---- the limit itself ---- */
+
+/* Buckets of a limited zone hold a small share of it. */
+static void
+limit_size_buckets(struct uma_zone *zone, uint64_t max)
+{
+	uint64_t cap = zone->uz_flags & UMA_ZONE_MAXBUCKET
+			   ? BUCKET_CAP_MAX
+			   : (uint64_t)bucket_cap_for(zone->uz_size);
+	uint64_t share = max / (4 * (uint64_t)pages_cpu_cnt());
+
+	cap = uma_max(uma_min(cap, share), BUCKET_CAP(UMA_CACHE_LINE));
+	atomic_store_explicit(
+	    &zone->uz_bucket_cap, (uint32_t)cap, memory_order_relaxed);
+}
+
+/* nitems up to the items of whole pages. */
+static int
+limit_round(struct uma_zone *zone, int nitems)
+{
+	struct keg_stat ks;
+
+	keg_stat(zone->uz_keg, &ks);
+	int64_t page_items =
+	    (int64_t)uma_max(UMA_PAGE_SIZE / ks.ks_stride, (size_t)1);
+	int64_t rounded = (nitems + page_items - 1) / page_items * page_items;
+
+	return (int)uma_min(rounded, INT_MAX - INT_MAX % page_items);
+}
+
+int
+uma_zone_set_max(uma_zone_t zone, int nitems)
+{
+	struct limit *l = &zone->uz_limit;
+
+	if (nitems < 0) {
+		errno = EINVAL;
+		return uma_zone_get_max(zone);
+	}
+	int rounded = limit_round(zone, nitems);
+	uint64_t max = nitems == 0 ? LIMIT_ITEMS : (uint64_t)rounded;
+	limit_size_buckets(zone, max);
+	uma_lock_acquire(&l->l_lock);
+	atomic_store(&l->l_max, max);
+	bool over = limit_items(zone) > max;
+	if (over)
+		limit_set_holds(zone, limit_holds(zone) | HOLD_OVER);
+	limit_settle(zone);
+	uma_lock_release(&l->l_lock);
+	if (over)
+		zone_drain(zone);
+	return nitems == 0 ? 0 : rounded;
+}
+
+int
+uma_zone_get_max(uma_zone_t zone)
+{
+	uint64_t max = limit_max(zone);
+
+	return max == LIMIT_ITEMS ? 0 : (int)max;
+}

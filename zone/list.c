@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * list.c - all zones, newest first, and walking them while they come and go.
+ *
+ * A walker holds a reference to the zone it is at, not the lock, so that it may
+ * run hooks there; removal waits for the walkers to move on.
+ */
+#include "zone_int.h"
+
+struct uma_lock zlist_lock = UMA_LOCK_INITIALIZER(UMA_RANK_ZLIST);
+
+/* guarded by zlist_lock */
+static CDS_LIST_HEAD(zlist);
+static size_t zlist_cnt;
+
+static _Atomic uint32_t zlist_moves; /* walkers that moved on */
+
+void
+zlist_add(struct uma_zone *zone)
+{
+	uma_lock_acquire(&zlist_lock);
+	cds_list_add(&zone->uz_link, &zlist);
+	zlist_cnt++;
+	uma_lock_release(&zlist_lock);
+}
+
+void
+zlist_remove(struct uma_zone *zone)
+{
+	for (;;) {
+		uma_lock_acquire(&zlist_lock);
+		uint32_t moves = atomic_load(&zlist_moves);
+		bool alone = zone->uz_refs == 0;
+		if (alone) {
+			cds_list_del(&zone->uz_link);
+			zlist_cnt--;
+		}
+		uma_lock_release(&zlist_lock);
+		if (alone)
+			return;
+		uma_wait(&zlist_moves, moves, -1);
+	}
+}
+
+/* A child of a fork forgets the walkers, of which the caller may be one. */
+static bool
+zlist_unref(struct uma_zone *zone)
+{
+	if (zone->uz_refs == 0 || --zone->uz_refs > 0)
+		return false;
+	atomic_fetch_add(&zlist_moves, 1);
+	return true;
+}
+
+struct uma_zone *
+zlist_next(struct uma_zone *prev)
+{
+	struct cds_list_head *at;
+	struct uma_zone *next = NULL;
+	bool left = false;
+
+	uma_lock_acquire(&zlist_lock);
+	at = prev == NULL ? zlist.next : prev->uz_link.next;
+	if (at != &zlist) {
+		next = cds_list_entry(at, struct uma_zone, uz_link);
+		next->uz_refs++;
+	}
+	if (prev != NULL)
+		left = zlist_unref(prev);
+	uma_lock_release(&zlist_lock);
+	if (left)
+		uma_wake(&zlist_moves, INT_MAX);
+	return next;
+}
+
+size_t
+zlist_count(void)
+{
+	uma_lock_acquire(&zlist_lock);
+	size_t n = zlist_cnt;
+	uma_lock_release(&zlist_lock);
+	return n;
+}
+
+void
+zlist_each_locked(void (*fn)(struct uma_zone *zone))
+{
+	struct uma_zone *zone;
+
+	cds_list_for_each_entry (zone, &zlist, uz_link)
+		fn(zone);
+}
+
+void
+zlist_leave(struct uma_zone *zone)
+{
+	uma_lock_acquire(&zlist_lock);
+	bool left = zlist_unref(zone);
+	uma_lock_release(&zlist_lock);
+	if (left)
+		uma_wake(&zlist_moves, INT_MAX);
+}

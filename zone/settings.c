@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * settings.c - one table of names and values, filled from UMA_OPTIONS:
+ * name=value,name=value.  What it does not know it reports and ignores.
+ */
+#include <string.h>
+
+#include "zone_int.h"
+
+#define NAME_MAX_LEN 64
+
+struct choice {
+	const char *c_value;
+	bool c_sets;
+};
+
+static const struct setting {
+	const char *s_name;
+	size_t s_offset; /* of a bool in struct settings */
+	struct choice s_choice[4];
+} setting_table[] = {
+    {"debug", offsetof(struct settings, set_debug_check),
+	{{"none", false}, {"check", true}, {"all", true}}},
+    {"percpu", offsetof(struct settings, set_percpu_lock),
+	{{"auto", false}, {"lock", true}}},
+    {"sink", offsetof(struct settings, set_sink_none),
+	{{"stderr", false}, {"none", true}}},
+    {"vm.zone_warnings", offsetof(struct settings, set_zone_warnings),
+	{{"0", false}, {"1", true}}},
+};
+#define SETTINGS (sizeof setting_table / sizeof setting_table[0])
+
+/* One name=value of the text, escaped for messages; at is its column from 1. */
+struct element {
+	char e_name[NAME_MAX_LEN];
+	char e_value[NAME_MAX_LEN];
+	bool e_has_value;
+	size_t e_at;
+};
+
+/* Edits from a to b (Levenshtein 1965), row by row. */
+static size_t
+edit_distance(const char *a, const char *b)
+{
+	size_t row[NAME_MAX_LEN + 1], lb = strlen(b);
+
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			row[j] =
+			    uma_min(change, uma_min(row[j], row[j - 1]) + 1);
+		}
+	}
+	return row[lb];
+}
+
+static UMA_COLD void
+say_unknown(const struct element *e)
+{
+	size_t best = 0, best_distance = SIZE_MAX;
+	char name[4 * NAME_MAX_LEN];
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		size_t d = edit_distance(e->e_name, setting_table[i].s_name);
+
+		if (d < best_distance) {
+			best_distance = d;
+			best = i;
+		}
+	}
+	uma_message("uma: UMA_OPTIONS: unknown setting '%s' at column %zu, "
+		    "the nearest is '%s'",
+	    uma_escape(name, sizeof name, e->e_name), e->e_at,
+	    setting_table[best].s_name);
+}
+
+static UMA_COLD void
+say_malformed(const struct element *e, const struct setting *s)
+{
+	char value[4 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
+
+	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
+		strcat(wanted, wanted[0] == '\0' ? "" : ", ");
+		strcat(wanted, c->c_value);
+	}
+	uma_message("uma: UMA_OPTIONS: bad value '%s' for '%s' at column %zu, "
+		    "wanted one of: %s",
+	    uma_escape(value, sizeof value, e->e_value), s->s_name, e->e_at,
+	    wanted);
+}
+
+static void
+setting_apply(struct settings *set, const struct element *e)
+{
+	const struct setting *s = setting_table;
+
+	while (
+	    s < setting_table + SETTINGS && strcmp(s->s_name, e->e_name) != 0)
+		s++;
+	if (s == setting_table + SETTINGS) {
+		say_unknown(e);
+		return;
+	}
+	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
+		if (e->e_has_value && strcmp(c->c_value, e->e_value) == 0) {
+			*(bool *)((char *)set + s->s_offset) = c->c_sets;
+			return;
+		}
+	}
+	say_malformed(e, s);
+}
+
+static void
+copy_part(char *dst, const char *from, const char *end)
+{
+	size_t len = uma_min((size_t)(end - from), (size_t)NAME_MAX_LEN - 1);
+
+	memcpy(dst, from, len);
+	dst[len] = '\0';
+}
+
+void
+settings_parse(struct settings *set, const char *text)
+{
+	const char *next;
+
+	for (const char *p = text; *p != '\0';
+	     p = *next == ',' ? next + 1 : next) {
+		struct element e = {.e_at = (size_t)(p - text) + 1};
+		const char *equals;
+
+		next = p + strcspn(p, ",");
+		if (next == p)
+			continue;
+		equals = memchr(p, '=', (size_t)(next - p));
+		e.e_has_value = equals != NULL;
+		copy_part(e.e_name, p, equals != NULL ? equals : next);
+		if (equals != NULL)
+			copy_part(e.e_value, equals + 1, next);
+		setting_apply(set, &e);
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * start.c - the first call of a process: settings, pages, CPUs, fork handlers.
+ * It may come before main, and may fail for want of memory and be tried again.
+ */
+#define _GNU_SOURCE /* secure_getenv */
+#include <stdlib.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+struct uma_lock uma_start_lock = UMA_LOCK_INITIALIZER(UMA_RANK_INIT);
+struct settings uma_settings = {.set_zone_warnings = true};
+
+/* The steps that must not be repeated, guarded by uma_start_lock. */
+static bool settings_read, fork_ready;
+static _Atomic bool started;
+
+static void
+start_settings(void)
+{
+	const char *text = secure_getenv("UMA_OPTIONS");
+
+	if (text != NULL)
+		settings_parse(&uma_settings, text);
+	uma_message_mute(uma_settings.set_sink_none);
+	settings_read = true;
+}
+
+static bool
+start_locked(void)
+{
+	if (!settings_read)
+		start_settings();
+	if (pages_init() != 0)
+		return false;
+	percpu_init(pages_cpu_cnt(),
+	    uma_settings.set_percpu_lock ? PERCPU_LOCK : PERCPU_AUTO);
+	if (!fork_ready)
+		fork_ready = fork_start();
+	return fork_ready && header_zones_start();
+}
+
+bool
+uma_start(void)
+{
+	if (uma_likely(atomic_load_explicit(&started, memory_order_acquire)))
+		return true;
+	uma_lock_acquire(&uma_start_lock);
+	if (!atomic_load_explicit(&started, memory_order_relaxed))
+		atomic_store_explicit(
+		    &started, start_locked(), memory_order_release);
+	bool ok = atomic_load_explicit(&started, memory_order_relaxed);
+	uma_lock_release(&uma_start_lock);
+	return ok;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * zone.c - zones: creating and destroying them.
+ *
+ * How it works
+ *
+ * (1) A zone hands out items of one size, typed by its hooks, and takes them
+ * back.  It is for objects that come and go in numbers; it is not for
+ * memory of many sizes.
+ *
+ * (2) Words.  cache: a bucket or two of free items for each CPU (percpu/).
+ * depot: the zone's full buckets (depot.c).  keg: the slabs (slab/).  unit: the
+ * right to have one item out of the keg (limit.c).  hold: a reason why every call
+ * has to miss the cache.
+ *
+ * (3) The life of an item.  uma_zalloc: cache_pop, or zalloc_miss: zone_fetch
+ * tries the CPU's spare bucket (cache_turn), the depot (depot_take), and
+ * zone_fill, which takes units (limit_take) and items (keg_import), runs their
+ * init and makes a bucket of them.  Without room for a bucket, or with a hold,
+ * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one item.
+ * item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or zfree_miss:
+ * the spare, a new empty bucket, the full one to the depot; or zone_release, the
+ * item to the keg (keg_release) and the unit to whom it is due (limit_give).
+ * Reclaim (reclaim.c) moves buckets down and empty slabs out, with fini.
+ *
+ * (4) Memory.
+ *
+ *     struct uma_zone -- uz_cache --> header of CPU 0: cursor --> bucket
+ *        |      |                     header of CPU 1: cursor --> bucket
+ *        |      `- uz_depot --> bucket <-> bucket <-> ...
+ *        `- uz_keg --> slab <-> slab <-> ...
+ *
+ * (5) Locks, in order: list of zones, l_lock of a limit, d_lock of a depot, a
+ * CPU's header, the keg's, those of pages/.  No two of a rank are held, and none
+ * while a hook runs.  Fork takes all of them in that order (fork.c).
+ *
+ * (6) Invariants at rest:
+ *     units = items out of the keg = allocated + in buckets
+ *     slabs * items a slab = units + free in slabs
+ *     allocs - frees = allocated
+ *
+ * (7) Choices.  Frees are not counted: they are allocs less what is allocated,
+ * which saves the hit an instruction.  The unit is paid for before the import,
+ * so that no instant shows more items than the limit.  A destroyed zone with
+ * items out is kept, so that a late free can be told from a wrong one.
+ *
+ * (8) To change this safely: what waits must hold the cache first and drain after
+ * it; what puts a bucket where others find it must look for holds behind it.
+ * Bonwick 1994 (slabs), Bonwick and Adams 2001 (buckets, depot); Roberson's
+ * UMA for the shape of the whole.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+#define ZONE_FLAGS                                                            \
+	(UMA_ZONE_ZINIT | UMA_ZONE_OFFPAGE | UMA_ZONE_MALLOC |                \
+	    UMA_ZONE_NOFREE | UMA_ZONE_VM | UMA_ZONE_HASH | UMA_ZONE_REFCNT | \
+	    UMA_ZONE_MAXBUCKET | UMA_ZONE_VTOSLAB | UMA_ZONE_NODUMP |         \
+	    UMA_ZONE_PCPU | UMA_ZONE_NOBUCKET)
+
+/* Pairs of flags that contradict each other. */
+static const uint32_t zone_conflicts[] = {
+    UMA_ZONE_MAXBUCKET | UMA_ZONE_NOBUCKET,
+    UMA_ZONE_HASH | UMA_ZONE_VTOSLAB,
+    UMA_ZONE_VM | UMA_ZONE_PCPU,
+    UMA_ZONE_VM | UMA_ZONE_OFFPAGE,
+};
+
+int
+uma_version(void)
+{
+	return UMA_VERSION;
+}
+
+/* ---- headers off the page: from internal zones, by size ---- */
+
+static struct header_zone {
+	size_t hz_items; /* of the largest slab that it serves */
+	const char *hz_name;
+	_Atomic(uma_zone_t) hz_zone;
+} header_zones[] = {
+    {64, "UMA Slabs 0", NULL}, {KEG_OFFPAGE_ITEMS, "UMA Slabs 1", NULL}};
+#define HEADER_ZONES (sizeof header_zones / sizeof header_zones[0])
+
+static struct header_zone *
+header_zone_for(size_t size)
+{
+	size_t z = 0;
+
+	while (size > keg_header_size(header_zones[z].hz_items))
+		z++;
+	UMA_ASSERT(z < HEADER_ZONES, "header of %zu bytes", size);
+	return &header_zones[z];
+}
+
+static void *
+header_alloc(size_t size)
+{
+	uma_zone_t zone = atomic_load(&header_zone_for(size)->hz_zone);
+
+	return uma_zalloc(zone, M_NOWAIT | M_ZERO);
+}
+
+static void
+header_free(void *header, size_t size)
+{
+	uma_zfree(atomic_load(&header_zone_for(size)->hz_zone), header);
+}
+
+static struct uma_zone *zone_make(
+    const char *name, size_t size, const struct keg_config *kc, uint32_t flags);
+
+/* Called under the start lock; what a failed call has made stays. */
+bool
+header_zones_start(void)
+{
+	bool ok = true;
+
+	for (size_t z = 0; z < HEADER_ZONES && ok; z++) {
+		struct header_zone *hz = &header_zones[z];
+
+		if (atomic_load(&hz->hz_zone) != NULL)
+			continue;
+		struct keg_config kc = {
+		    .kc_size = keg_header_size(hz->hz_items),
+		    .kc_align = UMA_CACHE_LINE,
+		    .kc_flags = UMA_ZONE_VM,
+		    .kc_copies = 1,
+		};
+		struct uma_zone *zone =
+		    zone_make(hz->hz_name, kc.kc_size, &kc, UMA_ZONE_VM);
+		ok = zone != NULL;
+		atomic_store(&hz->hz_zone, zone);
+	}
+	return ok;
+}
+
+/* ---- creation ---- */
+
+static int
+zero_init(void *mem, int size, int flags)
+{
+	(void)flags;
+	memset(mem, 0, (size_t)size);
+	return 0;
+}
+
+static bool
+zone_args_valid(const char *name, size_t size, int align, uint32_t flags)
+{
+	if (name == NULL || size == 0 || size > INT_MAX)
+		return false;
+	if (align < 0 || align > UMA_ALIGN_MAX || (align & (align + 1)) != 0)
+		return false;
+	if (flags & ~(uint32_t)ZONE_FLAGS)
+		return false;
+	for (size_t i = 0; i < sizeof zone_conflicts / sizeof zone_conflicts[0];
+	     i++)
+		if ((flags & zone_conflicts[i]) == zone_conflicts[i])
+			return false;
+	return true;
+}
+
+static void
+zone_free(struct uma_zone *zone)
+{
+	cache_fini(&zone->uz_cache);
+	if (zone->uz_keg != NULL)
+		keg_destroy(zone->uz_keg);
+	if (zone->uz_warning != NULL)
+		meta_free(zone->uz_warning, strlen(zone->uz_warning) + 1);
+	meta_free(zone->uz_name, zone->uz_name_size);
+	meta_free(zone, sizeof *zone);
+}
+
+static bool
+zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
+{
+	struct keg_config mine = *kc;
+
+	depot_init(&zone->uz_depot);
+	limit_init(&zone->uz_limit);
+	zone->uz_name_size = strlen(name) + 1;
+	zone->uz_name = meta_alloc(zone->uz_name_size, 0);
+	if (zone->uz_name == NULL)
+		return false;
+	memcpy(zone->uz_name, name, zone->uz_name_size);
+	mine.kc_name = zone->uz_name;
+	zone->uz_keg = keg_create(&mine);
+	return zone->uz_keg != NULL && cache_init(&zone->uz_cache);
+}
+
+/* A zone, listed; NULL with errno. */
+static struct uma_zone *
+zone_make(
+    const char *name, size_t size, const struct keg_config *kc, uint32_t flags)
+{
+	struct uma_zone *zone = meta_alloc(sizeof *zone, 0);
+
+	if (zone == NULL)
+		return NULL;
+	zone->uz_size = size;
+	zone->uz_flags = flags;
+	if (!zone_init(zone, name, kc)) {
+		int error = errno;
+
+		zone_free(zone);
+		errno = error;
+		return NULL;
+	}
+	atomic_store(&zone->uz_bucket_cap,
+	    flags & UMA_ZONE_MAXBUCKET ? BUCKET_CAP_MAX
+				       : (uint32_t)bucket_cap_for(size));
+	if ((flags & UMA_ZONE_NOBUCKET) || uma_settings.set_debug_check)
+		limit_hold(zone, HOLD_NOCACHE);
+	else
+		cache_enable(&zone->uz_cache);
+	zlist_add(zone);
+	return zone;
+}
+
+uma_zone_t
+uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
+    uma_init uminit, uma_fini fini, int align, uint32_t flags)
+{
+	if (!zone_args_valid(name, size, align, flags)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (!uma_start()) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	struct keg_config kc = {
+	    .kc_size = size,
+	    .kc_align = (size_t)align + 1,
+	    .kc_flags = flags,
+	    .kc_copies = flags & UMA_ZONE_PCPU ? pages_cpu_cnt() : 1,
+	    .kc_init = flags & UMA_ZONE_ZINIT ? zero_init : uminit,
+	    .kc_fini = fini,
+	    .kc_header_alloc = header_alloc,
+	    .kc_header_free = header_free,
+	};
+	struct uma_zone *zone = zone_make(name, size, &kc, flags);
+	if (zone != NULL) {
+		zone->uz_ctor = ctor;
+		zone->uz_dtor = dtor;
+	}
+	return zone;
+}
+
+/* ---- preallocation and destruction ---- */
+
+void
+uma_prealloc(uma_zone_t zone, int nitems)
+{
+	int tries = 0, made, error;
+	bool hook;
+
+	while (nitems > 0) {
+		error =
+		    keg_prealloc(zone->uz_keg, nitems, M_WAITOK, &made, &hook);
+		if (hook) {
+			errno = error;
+			return;
+		}
+		nitems -= uma_min(made, nitems);
+		if (error != 0)
+			zone_wait_memory(zone, &tries);
+	}
+}
+
+static UMA_COLD void
+zone_say_leak(struct uma_zone *zone, uint64_t items)
+{
+	char name[128];
+
+	uma_message("uma: zone '%s': destroyed with %llu item%s allocated",
+	    uma_escape(name, sizeof name, zone->uz_name),
+	    (unsigned long long)items, items == 1 ? "" : "s");
+}
+
+void
+uma_zdestroy(uma_zone_t zone)
+{
+	if (zone == NULL)
+		return;
+	zlist_remove(zone);
+	limit_hold(zone, HOLD_DEAD);
+	zone_drain(zone);
+	keg_reclaim(zone->uz_keg, true);
+	uint64_t items = limit_items(zone);
+	if (items != 0)
+		zone_say_leak(zone, items);
+	else
+		zone_free(zone);
+	pages_release();
+}

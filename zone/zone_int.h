@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * zone_int.h - a zone from inside, for the files of zone/ and what stands on it.
+ */
+#ifndef UMA_ZONE_INT_H
+#define UMA_ZONE_INT_H
+
+#include <uma.h>
+#include <uma/stat.h>
+
+#include <urcu/list.h>
+
+#include "percpu_int.h"
+#include "slab_int.h"
+#include "uma_int.h"
+
+/* One word: items in the low bits, sleepers above. */
+#define LIMIT_ITEMS_BITS 44
+#define LIMIT_ITEMS	 (((uint64_t)1 << LIMIT_ITEMS_BITS) - 1)
+#define LIMIT_SLEEPER	 ((uint64_t)1 << LIMIT_ITEMS_BITS)
+
+/* Why a zone's cache is disabled. */
+enum {
+	HOLD_SLEEPERS = 1, /* somebody waits for a free */
+	HOLD_OVER = 2, /* more items than a lowered limit allows */
+	HOLD_DEAD = 4, /* destroyed */
+	HOLD_NOCACHE = 8, /* NOBUCKET, or every call looks at the slab */
+};
+
+struct limit {
+	_Atomic uint64_t l_word;
+	_Atomic uint64_t l_max; /* LIMIT_ITEMS: none */
+	_Atomic uint32_t l_holds;
+	struct uma_lock l_lock;
+	/* guarded: changes of l_max, l_holds, the cache's being enabled */
+	struct cds_list_head l_sleepers; /* first come, first served */
+};
+
+struct depot {
+	struct uma_lock d_lock;
+	/* guarded by d_lock */
+	struct cds_list_head d_full; /* newest first */
+	uint64_t d_items;
+	uint64_t d_items_min; /* fewest since the last trim */
+};
+
+struct uma_zone {
+	/* every hit */
+	struct cache uz_cache;
+	uma_ctor uz_ctor;
+	uma_dtor uz_dtor;
+	size_t uz_size; /* bytes, as requested */
+	uint32_t uz_flags;
+	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
+
+	/* misses */
+	_Alignas(UMA_CACHE_LINE) struct keg *uz_keg;
+	struct depot uz_depot;
+	struct limit uz_limit;
+	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
+	_Atomic uint64_t uz_fails;
+	_Atomic uint64_t uz_sleeps;
+
+	/* seldom */
+	struct cds_list_head uz_link; /* the list of zones */
+	uint32_t uz_refs; /* walkers at this zone; list's lock */
+	_Atomic int64_t uz_warn_at; /* not before this time, ns */
+	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
+	char *uz_warning; /* l_lock */
+	size_t uz_name_size;
+	char *uz_name;
+};
+_Static_assert(offsetof(struct uma_zone, uz_keg) == UMA_CACHE_LINE,
+    "what a hit reads is one line");
+
+/* ---- start.c, settings.c, fork.c: start of the library ---- */
+
+struct settings {
+	bool set_debug_check; /* debug=check */
+	bool set_percpu_lock; /* percpu=lock */
+	bool set_zone_warnings; /* vm.zone_warnings */
+	bool set_sink_none; /* sink=none */
+};
+extern struct settings uma_settings;
+
+/* Once, before the first zone; false: no memory, try again. */
+bool uma_start(void);
+extern struct uma_lock uma_start_lock; /* held while it is under way */
+/* settings.c: fill *set from a text of the form name=value,name=value. */
+void settings_parse(struct settings *set, const char *text);
+/* fork.c: registers the handlers; false: no memory. */
+bool fork_start(void);
+
+/* ---- list.c: all zones ---- */
+
+void zlist_add(struct uma_zone *zone);
+/* Waits until no walker is at the zone. */
+void zlist_remove(struct uma_zone *zone);
+/*
+ * Walk: the first zone for NULL, else the one after prev, with a reference that
+ * the next call takes over; NULL at the end.  zlist_leave ends a walk early.
+ */
+struct uma_zone *zlist_next(struct uma_zone *prev);
+void zlist_leave(struct uma_zone *zone);
+size_t zlist_count(void);
+/* Fork: the lock, and every zone while it is held. */
+extern struct uma_lock zlist_lock;
+void zlist_each_locked(void (*fn)(struct uma_zone *zone));
+
+/* ---- zone.c ---- */
+
+/* The zones of headers off the page, part of the start; false: no memory. */
+bool header_zones_start(void);
+
+/* ---- reclaim.c, alloc.c ---- */
+
+/* Move all cached items back to the keg; CPUs' own and the depot's. */
+void zone_drain(struct uma_zone *zone);
+/* Give n items back to the keg, and their part of the limit. */
+void zone_release(struct uma_zone *zone, void **items, int n);
+/* Dispose of a bucket that no CPU has: release its items, free it. */
+void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
+
+/* Sleep once for memory, between two tries; says so, once a second a zone. */
+void zone_wait_memory(struct uma_zone *zone, int *tries);
+
+/* ---- depot.c ---- */
+
+void depot_init(struct depot *d);
+/* A bucket with items in it; it may go on to the keg at once. */
+void depot_put(struct uma_zone *zone, struct bucket *b);
+struct bucket *depot_take(struct uma_zone *zone);
+/* Release the oldest buckets until at most keep items are left. */
+void depot_drain(struct uma_zone *zone, uint64_t keep);
+/* Release what was not needed since the last trim. */
+void depot_trim(struct uma_zone *zone);
+uint64_t depot_items(struct uma_zone *zone);
+
+/* ---- limit.c ---- */
+
+void limit_init(struct limit *l);
+/* Up to n units, or 0 at the limit and whenever somebody sleeps. */
+uint64_t limit_take(struct uma_zone *zone, uint64_t n);
+/* One unit, after a drain and a sleep if need be; false with M_NOWAIT only. */
+bool limit_acquire(struct uma_zone *zone, int flags);
+void limit_give(struct uma_zone *zone, uint64_t n);
+/* Items that are out of the keg. */
+uint64_t limit_items(struct uma_zone *zone);
+void limit_hold(struct uma_zone *zone, uint32_t why);
+/* In the child of a fork nobody sleeps. */
+void limit_fork_child(struct uma_zone *zone);
+
+static inline uint32_t
+limit_holds(struct uma_zone *zone)
+{
+	return atomic_load_explicit(
+	    &zone->uz_limit.l_holds, memory_order_relaxed);
+}
+
+/* ---- warn.c ---- */
+
+/* True once in period ns: *at is when it may be true again. */
+bool warn_due(_Atomic int64_t *at, int64_t period);
+void zone_warn_full(struct uma_zone *zone);
+
+#endif
