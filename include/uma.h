@@ -240,6 +240,12 @@ UMA_API int uma_curcpu(void);
 UMA_API int uma_ncpus(void);
 
 /*
+ * uma_percpu_mode: how this process makes its hits, and why: "rseq: mm_cid",
+ * "rseq: cpu_id", or "lock: ..." with the reason.
+ */
+UMA_API const char *uma_percpu_mode(void);
+
+/*
  * zpcpu_get: the running CPU's copy.  A thread may be moved at any time, so
  * that two may use one copy at once: use atomics, or pin the thread.
  * zpcpu_get_cpu: the copy of the given CPU.

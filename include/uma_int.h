@@ -73,6 +73,7 @@ enum uma_lock_rank {
 	UMA_RANK_ZLIST, /* the list of zones */
 	UMA_RANK_LIMIT, /* a zone's sleepers */
 	UMA_RANK_DEPOT, /* a zone's depot */
+	UMA_RANK_TABLE, /* a zone's bases: drains, enabling */
 	UMA_RANK_CACHE, /* one CPU's header of a zone */
 	UMA_RANK_KEG, /* a keg's slabs */
 	UMA_RANK_META, /* the metadata pool */

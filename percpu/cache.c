@@ -11,14 +11,16 @@
  * (2) Words.  header: a CPU's cache line.  loaded: the bucket that the header's
  * cursor points into.  spare: a second bucket, full or empty, that makes
  * a run of allocations after a run of frees, or the contrary, cost nothing.
- * dummy: a bucket without room, and a table of headers with nothing else
- * loaded, at which every hit misses.
+ * base: where a hit finds the table of headers.  dummy: a bucket without room,
+ * and a table of headers with nothing else loaded, at which every hit misses.
+ * sequence: some instructions that the kernel begins again if the thread is
+ * interrupted in between (uma/seq_x86_64.h).
  *
- * (3) The life of an item.  cache_pop reads the slot under the cursor and moves
- * the cursor down; NULL is the bottom, so the bucket is empty.  cache_push looks
- * at the slot above: BUCKET_TOP is there when the bucket is full; otherwise the
- * item goes in and the cursor up.  On a miss the caller asks cache_turn to load
- * the spare, and else brings a bucket of its own to cache_load.
+ * (3) The life of an item.  A pop reads the slot under the cursor and moves the
+ * cursor down; NULL is the bottom, so the bucket is empty.  A push looks at the
+ * slot above: BUCKET_TOP is there when the bucket is full; otherwise the item
+ * goes in and the cursor up.  On a miss the caller asks cache_turn to load the
+ * spare, and else brings a bucket of its own to cache_load.
  *
  * (4) Memory.  One word is bucket and fill level at once:
  *
@@ -26,284 +28,313 @@
  *                                  v
  *     bucket: | header | NULL | i1 | i2 | .... | BUCKET_TOP | its address |
  *
- * (5) Locks.  A lock a header, taken by its CPU's threads for a few loads and
- * stores, and by whoever disables, drains or counts.  cache_disable stores the
- * dummy table into the base words and then passes through each lock: a hit
- * that read the old base has either left, or looks at the base again once it
- * has the lock, and sees the dummy.  Fork takes all of them.
+ * (5) Locks.  Hits are sequences (cache_seq.c), or, where a process has none, are
+ * made under a lock a header (cache_lock.c); which, is decided once, at the start
+ * (cpu.c).  Without sequences the bases stay on the dummy, so that code that has
+ * them inlined misses and calls.  c_lock orders changes of the bases.  A drain
+ * stores the dummy into them and has the kernel restart every sequence under way
+ * (cpu_barrier): from there on all headers are the drainer's.  Fork takes
+ * c_lock and the headers' locks; a sequence of another thread has then either
+ * committed or not.
  *
  * (6) Invariants.  The slots between the sentinels and up to the cursor are
- * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true.
+ * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true; nobody but an
+ * exchange touches h_spare.
  *
- * (7) Choices.  A cursor instead of bucket and count, since one store then
- * exchanges a bucket, which a restartable sequence can commit; capacities
- * differ freely from bucket to bucket for the same reason.  Headers are keyed by
- * CPU, not by thread: memory does not grow with threads, and their end costs
- * nothing.
+ * (7) Counting.  A pop raises the header's count right before its commit.  An
+ * abort between the two is seen by the abort stub, which raises over.  So
+ *     hits = sum of (h_allocs - HEADER_ALLOCS) - over
+ * exactly, at rest; while others run it may be ahead by one a thread.  Frees are
+ * not counted: they are allocations less the items that are out.  A reader takes
+ * the items in the cache first and the count afterwards; it stops nobody.
  *
- * (8) To change this safely: whatever touches a header holds its lock, and has
- * looked at the base under it.  Idea of per-CPU magazines: Bonwick and Adams,
- * "Magazines and Vmem", 2001.
+ * (8) Choices.  A cursor instead of bucket and count, since one store then
+ * exchanges a bucket, which a sequence can commit; capacities differ freely from
+ * bucket to bucket for the same reason.  Headers are keyed by CPU, not by thread:
+ * memory does not grow with threads, and their end costs nothing.
+ *
+ * (9) To change this safely: a sequence commits by its last instruction and
+ * writes nothing before that which matters if it does not; no instruction of a
+ * counting sequence before the count may leave a negative result in the flags.
+ * Bonwick and Adams, "Magazines and Vmem", 2001; Desnoyers and others, rseq(2).
  */
-#include <errno.h>
+#include "cache.h"
 
-#include "cpu.h"
 #include "pages_int.h"
 
-struct pcpu_header {
-	_Alignas(UMA_CACHE_LINE) void **h_cursor; /* top occupied slot */
-	uint64_t h_allocs;
-	struct bucket *h_spare;
-	struct uma_lock h_lock; /* guards all of it */
-};
-_Static_assert(
-    sizeof(struct pcpu_header) == UMA_CACHE_LINE, "a line for each CPU");
+void *cache_dummy_slot[2] = {NULL, BUCKET_TOP};
+struct pcpu_header *cache_dummy_table;
 
-/* Both empty and full. */
-static void *dummy_slot[] = {NULL, BUCKET_TOP};
-static struct pcpu_header dummy_table = {.h_cursor = dummy_slot};
+static void
+table_init(struct pcpu_header *table)
+{
+	for (int i = 0; i < cpu.cpu_cnt; i++) {
+		atomic_init(&table[i].h_cursor, cache_dummy_slot);
+		atomic_init(&table[i].h_allocs, HEADER_ALLOCS);
+		uma_lock_init(&table[i].h_lock, UMA_RANK_CACHE);
+	}
+}
 
-#define FOREACH_HEADER(h, c)                                             \
-	for (struct pcpu_header *h = (c)->c_table,                       \
-				*end_ = h == NULL ? h : h + cpu_count(); \
-	     h < end_; h++)
+static struct pcpu_header *
+table_alloc(void)
+{
+	struct pcpu_header *table =
+	    meta_alloc((size_t)cpu.cpu_cnt * sizeof *table, 0);
+
+	if (table != NULL)
+		table_init(table);
+	return table;
+}
 
 bool
-cache_init(struct cache *c)
+cache_start(void)
 {
-	size_t bytes = (size_t)cpu_count() * sizeof(struct pcpu_header);
+	if (cache_dummy_table == NULL)
+		cache_dummy_table = table_alloc();
+	return cache_dummy_table != NULL;
+}
 
-	atomic_init(&c->c_alloc_base, &dummy_table);
-	atomic_init(&c->c_free_base, &dummy_table);
-	c->c_table = meta_alloc(bytes, 0);
-	FOREACH_HEADER (h, c) {
-		h->h_cursor = dummy_slot;
-		uma_lock_init(&h->h_lock, UMA_RANK_CACHE);
-	}
+/* Both bases at once, as far as hits are concerned: they look at one each. */
+static void
+cache_set_base(struct cache *c, struct pcpu_header *base)
+{
+	uma_lock_assert_held(&c->c_lock);
+	__atomic_store_n(&c->c_hot->alloc_base, base, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->c_hot->free_base, base, __ATOMIC_SEQ_CST);
+}
+
+bool
+cache_init(struct cache *c, struct uma_seq_cache *hot)
+{
+	*hot = (struct uma_seq_cache){
+	    .alloc_base = cache_dummy_table,
+	    .free_base = cache_dummy_table,
+	    .rs = cpu.cpu_rs,
+	    .id = cpu.cpu_id,
+	};
+	c->c_hot = hot;
+	c->c_table = table_alloc();
+	uma_lock_init(&c->c_lock, UMA_RANK_TABLE);
 	return c->c_table != NULL;
 }
 
 void
 cache_fini(struct cache *c)
 {
-	meta_free(c->c_table, (size_t)cpu_count() * sizeof(struct pcpu_header));
+	meta_free(c->c_table, (size_t)cpu.cpu_cnt * sizeof(struct pcpu_header));
 	c->c_table = NULL;
 }
 
-/* This CPU's header, locked; NULL when the base is the dummy. */
-static struct pcpu_header *
-header_enter(_Atomic(struct pcpu_header *) *basep)
-{
-	struct pcpu_header *base =
-	    atomic_load_explicit(basep, memory_order_acquire);
-
-	if (uma_unlikely(base == &dummy_table))
-		return NULL;
-	struct pcpu_header *h = &base[percpu_cpu()];
-	uma_lock_acquire(&h->h_lock);
-	if (uma_likely(
-		atomic_load_explicit(basep, memory_order_relaxed) == base))
-		return h;
-	uma_lock_release(&h->h_lock);
-	return NULL;
-}
-
-static void
-header_leave(struct pcpu_header *h)
-{
-	uma_lock_release(&h->h_lock);
-}
-
-/* ---- hits ---- */
+/* ---- hits and exchanges, by the mode ---- */
 
 void *
 cache_pop(struct cache *c)
 {
-	struct pcpu_header *h = header_enter(&c->c_alloc_base);
+	void *item;
 
-	if (uma_unlikely(h == NULL))
-		return NULL;
-	void *item = *h->h_cursor;
-	if (uma_likely(item != NULL)) {
-		h->h_cursor--;
-		h->h_allocs++;
-	}
-	header_leave(h);
+	if (!cpu.cpu_seq)
+		return lock_pop(c);
+	CACHE_HIT_POP(c->c_hot, item, miss);
 	return item;
+miss:
+	CACHE_HIT_MISSED;
+	return NULL;
 }
 
 bool
 cache_push(struct cache *c, void *item)
 {
-	struct pcpu_header *h = header_enter(&c->c_free_base);
+	if (!cpu.cpu_seq)
+		return lock_push(c, item);
+	CACHE_HIT_PUSH(c->c_hot, item, miss);
+	return true;
+miss:
+	CACHE_HIT_MISSED;
+	return false;
+}
 
-	if (uma_unlikely(h == NULL))
-		return false;
-	bool room = h->h_cursor[1] != BUCKET_TOP && h->h_cursor[0] != item;
-	if (uma_likely(room))
-		*++h->h_cursor = item;
-	header_leave(h);
-	return room;
+int
+cache_pop_bulk(struct cache *c, void **items, int n)
+{
+#if UMA_HAVE_SEQ
+	if (cpu.cpu_seq)
+		return (int)uma_seq_pop_bulk(c->c_hot, items, n);
+#endif
+	return lock_pop_bulk(c, items, n);
+}
+
+int
+cache_push_bulk(struct cache *c, void *const *items, int n)
+{
+#if UMA_HAVE_SEQ
+	if (cpu.cpu_seq)
+		return (int)uma_seq_push_bulk(c->c_hot, items, n);
+#endif
+	return lock_push_bulk(c, items, n);
 }
 
 bool
 cache_top_is(struct cache *c, const void *item)
 {
-	struct pcpu_header *h = header_enter(&c->c_free_base);
-
-	if (h == NULL)
-		return false;
-	bool top = *h->h_cursor == item;
-	header_leave(h);
-	return top;
+	return cpu.cpu_seq ? seq_top_is(c, item) : lock_top_is(c, item);
 }
 
-/* ---- exchanges ---- */
-
-/*
- * Take the loaded bucket out of a header, its count made true; NULL when it is
- * the dummy.  Locked.
- */
-static struct bucket *
-header_unload(struct pcpu_header *h)
+bool
+cache_turn(struct cache *c, enum cache_want want, struct cds_list_head *surplus)
 {
-	void **slot = h->h_cursor;
+	return cpu.cpu_seq ? seq_turn(c, want, surplus) : lock_turn(c, want);
+}
+
+void
+cache_load(struct cache *c, enum cache_want want, struct bucket *b,
+    struct cds_list_head *surplus)
+{
+	if (cpu.cpu_seq)
+		seq_load(c, want, b, surplus);
+	else
+		surplus_add(surplus, lock_load(c, want, b));
+}
+
+struct bucket *
+cache_cursor_bucket(void **cursor)
+{
 	uint16_t cnt = 0;
 
-	h->h_cursor = dummy_slot;
-	if (slot == dummy_slot)
+	if (cursor == cache_dummy_slot)
 		return NULL;
-	if (slot[1] == BUCKET_TOP) {
-		struct bucket *full = slot[2];
+	if (cursor[1] == BUCKET_TOP) {
+		struct bucket *full = cursor[2];
 
 		full->ub_cnt = full->ub_cap;
 		return full;
 	}
-	for (; *slot != NULL; slot--)
+	for (; *cursor != NULL; cursor--)
 		cnt++;
-	struct bucket *b = caa_container_of(slot, struct bucket, ub_slot[0]);
+	struct bucket *b = caa_container_of(cursor, struct bucket, ub_slot[0]);
 	b->ub_cnt = cnt;
-	return b;
-}
-
-static void
-header_load(struct pcpu_header *h, struct bucket *b)
-{
-	h->h_cursor = &b->ub_slot[b->ub_cnt];
-}
-
-static bool
-header_is(const struct pcpu_header *h, enum cache_want want)
-{
-	return want == CACHE_EMPTY ? h->h_cursor[0] == NULL
-				   : h->h_cursor[1] == BUCKET_TOP;
-}
-
-static bool
-bucket_helps(const struct bucket *b, enum cache_want want)
-{
-	return b != NULL &&
-	       (want == CACHE_EMPTY ? b->ub_cnt > 0 : b->ub_cnt < b->ub_cap);
-}
-
-/* Two base words, one table: but the caller of a free may see the former. */
-static struct pcpu_header *
-header_enter_for(struct cache *c, enum cache_want want)
-{
-	return header_enter(
-	    want == CACHE_EMPTY ? &c->c_alloc_base : &c->c_free_base);
-}
-
-bool
-cache_turn(struct cache *c, enum cache_want want)
-{
-	struct pcpu_header *h = header_enter_for(c, want);
-
-	if (h == NULL)
-		return false;
-	bool again = true;
-	if (header_is(h, want)) {
-		again = bucket_helps(h->h_spare, want);
-		if (again) {
-			struct bucket *spare = h->h_spare;
-
-			h->h_spare = header_unload(h);
-			header_load(h, spare);
-		}
-	}
-	header_leave(h);
-	return again;
-}
-
-struct bucket *
-cache_load(struct cache *c, enum cache_want want, struct bucket *b)
-{
-	struct pcpu_header *h = header_enter_for(c, want);
-
-	if (h == NULL)
-		return b;
-	if (header_is(h, want)) {
-		struct bucket *spare = h->h_spare;
-
-		h->h_spare = header_unload(h);
-		header_load(h, b);
-		b = spare;
-	}
-	header_leave(h);
 	return b;
 }
 
 /* ---- all CPUs ---- */
 
+/* What began while hits could succeed has ended when this returns.  Locked. */
 static void
-cache_set_base(struct cache *c, struct pcpu_header *base)
+cache_settle(struct cache *c)
 {
-	atomic_store_explicit(&c->c_alloc_base, base, memory_order_release);
-	atomic_store_explicit(&c->c_free_base, base, memory_order_release);
+	uma_lock_assert_held(&c->c_lock);
+	if (cpu.cpu_seq) {
+		cpu_barrier();
+		return;
+	}
+	FOREACH_HEADER (h, c) {
+		uma_lock_acquire(&h->h_lock);
+		uma_lock_release(&h->h_lock);
+	}
 }
 
 void
 cache_enable(struct cache *c)
 {
-	if (c->c_table != NULL)
+	uma_lock_acquire(&c->c_lock);
+	atomic_store(&c->c_on, true);
+	if (cpu.cpu_seq)
 		cache_set_base(c, c->c_table);
+	uma_lock_release(&c->c_lock);
 }
 
 void
 cache_disable(struct cache *c)
 {
-	cache_set_base(c, &dummy_table);
+	uma_lock_acquire(&c->c_lock);
+	atomic_store(&c->c_on, false);
+	cache_set_base(c, cache_dummy_table);
+	cache_settle(c);
+	uma_lock_release(&c->c_lock);
+}
+
+/* Nothing to be had, as far as a look without stopping anyone can tell. */
+static bool
+cache_looks_empty(struct cache *c)
+{
+	FOREACH_HEADER (h, c) {
+		void **cursor = atomic_load(&h->h_cursor);
+
+		if (*(void *volatile *)cursor != NULL ||
+		    atomic_load(&h->h_spare) != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Take a header's buckets.  No hit is under way, or the header is locked. */
+static void
+header_strip(struct pcpu_header *h, struct cds_list_head *surplus)
+{
+	surplus_add(surplus, cache_cursor_bucket(atomic_exchange(
+				 &h->h_cursor, cache_dummy_slot)));
+	surplus_add(surplus, atomic_exchange(&h->h_spare, NULL));
+}
+
+static void
+drain_seq(struct cache *c, struct cds_list_head *surplus)
+{
+	uma_lock_acquire(&c->c_lock);
+	bool on = cache_enabled(c);
+	if (on) {
+		cache_set_base(c, cache_dummy_table);
+		cache_settle(c);
+	}
+	FOREACH_HEADER (h, c)
+		header_strip(h, surplus);
+	if (on)
+		cache_set_base(c, c->c_table);
+	uma_lock_release(&c->c_lock);
+}
+
+static void
+drain_lock(struct cache *c, struct cds_list_head *surplus)
+{
 	FOREACH_HEADER (h, c) {
 		uma_lock_acquire(&h->h_lock);
+		header_strip(h, surplus);
 		uma_lock_release(&h->h_lock);
 	}
 }
 
 void
-cache_drain(struct cache *c, void (*fn)(void *arg, struct bucket *b), void *arg)
+cache_drain(struct cache *c, struct cds_list_head *surplus)
 {
-	FOREACH_HEADER (h, c) {
-		uma_lock_acquire(&h->h_lock);
-		struct bucket *loaded = header_unload(h);
-		struct bucket *spare = h->h_spare;
-		h->h_spare = NULL;
-		uma_lock_release(&h->h_lock);
-		if (loaded != NULL)
-			fn(arg, loaded);
-		if (spare != NULL)
-			fn(arg, spare);
-	}
+	if (!cpu.cpu_seq)
+		drain_lock(c, surplus);
+	else if (!cache_looks_empty(c))
+		drain_seq(c, surplus);
 }
 
-/* Items below the cursor.  Locked. */
+/*
+ * Items at and below a cursor.  It may move on meanwhile, and its bucket be
+ * freed: the memory stays readable, and a bucket ends soon.
+ */
 static uint64_t
-header_items(const struct pcpu_header *h)
+cursor_items(void **cursor)
 {
-	uint64_t n = h->h_spare != NULL ? h->h_spare->ub_cnt : 0;
+	uint64_t n = 0;
 
-	for (void **slot = h->h_cursor; *slot != NULL; slot--)
+	while (n < BUCKET_CAP_MAX && *(void *volatile *)(cursor - n) != NULL)
 		n++;
 	return n;
+}
+
+static void
+header_stat(struct pcpu_header *h, struct cache_stat *st)
+{
+	struct bucket *spare = atomic_load(&h->h_spare);
+
+	st->cs_allocs +=
+	    atomic_load_explicit(&h->h_allocs, memory_order_relaxed) -
+	    HEADER_ALLOCS;
+	st->cs_items += cursor_items(atomic_load(&h->h_cursor));
+	if (spare != NULL)
+		st->cs_items += *(volatile uint16_t *)&spare->ub_cnt;
 }
 
 void
@@ -311,11 +342,13 @@ cache_stat(struct cache *c, struct cache_stat *st)
 {
 	*st = (struct cache_stat){0};
 	FOREACH_HEADER (h, c) {
-		uma_lock_acquire(&h->h_lock);
-		st->cs_allocs += h->h_allocs;
-		st->cs_items += header_items(h);
-		uma_lock_release(&h->h_lock);
+		if (!cpu.cpu_seq)
+			uma_lock_acquire(&h->h_lock);
+		header_stat(h, st);
+		if (!cpu.cpu_seq)
+			uma_lock_release(&h->h_lock);
 	}
+	st->cs_allocs -= __atomic_load_n(&c->c_hot->over, __ATOMIC_RELAXED);
 }
 
 /* ---- fork ---- */
@@ -323,6 +356,7 @@ cache_stat(struct cache *c, struct cache_stat *st)
 void
 cache_fork_prepare(struct cache *c)
 {
+	uma_lock_fork_acquire(&c->c_lock);
 	FOREACH_HEADER (h, c)
 		uma_lock_fork_acquire(&h->h_lock);
 }
@@ -332,6 +366,7 @@ cache_fork_parent(struct cache *c)
 {
 	FOREACH_HEADER (h, c)
 		uma_lock_fork_release(&h->h_lock);
+	uma_lock_fork_release(&c->c_lock);
 }
 
 void
@@ -339,4 +374,5 @@ cache_fork_child(struct cache *c)
 {
 	FOREACH_HEADER (h, c)
 		uma_lock_fork_child(&h->h_lock);
+	uma_lock_fork_child(&c->c_lock);
 }

@@ -8,21 +8,23 @@
 
 #include <urcu/list.h>
 
+#define UMA_SEQ_MODULE_STAYS /* linked with -z nodelete, or pinned */
+#include <uma/seq.h>
+
 #include "uma_int.h"
 
 /* ---- which CPU (cpu.c) ---- */
 
-enum percpu_mode {
-	PERCPU_AUTO, /* the best that the process has */
-	PERCPU_LOCK, /* a lock a header, though there may be better */
-};
-
 /*
- * percpu_init: ncpu CPUs; called once, before the first cache.
+ * percpu_init: ncpu CPUs in ndomains NUMA domains; called once, before the first
+ * cache.  lock: no restartable sequences, though there may be some.  False: no
+ * memory, and it may be called again.
  * percpu_cpu: the running CPU's number, below ncpu; stale at once.
+ * percpu_mode: how hits are made, and why so, in words.
  */
-void percpu_init(int ncpu, enum percpu_mode mode);
+bool percpu_init(int ncpu, int ndomains, bool lock);
 int percpu_cpu(void);
+const char *percpu_mode(void);
 
 /* ---- buckets (bucket.c) ---- */
 
@@ -70,57 +72,74 @@ bucket_pop(struct bucket *b)
 	return b->ub_slot[b->ub_cnt--];
 }
 
-/* ---- caches (cache.c) ---- */
+/* ---- caches (cache.c, cache_seq.c, cache_lock.c) ---- */
 
 struct pcpu_header;
 
 /*
- * What a zone embeds in its first line.  The base words point to the table of
- * headers that hits use, or to the dummy table, at which every hit misses.
+ * A zone embeds the hot part in its first line, and the rest elsewhere.  The
+ * base words of the hot part point to the table of headers, or to the dummy
+ * table, at which every hit misses.
  */
 struct cache {
-	_Atomic(struct pcpu_header *) c_alloc_base;
-	_Atomic(struct pcpu_header *) c_free_base;
-	struct pcpu_header *c_table;
+	struct uma_seq_cache *c_hot;
+	struct pcpu_header *c_table; /* NULL: this zone never caches */
+	_Atomic bool c_on; /* hits may succeed */
+	struct uma_lock c_lock; /* changes of c_on and of the bases */
 };
 
 /* What a loaded bucket has to be for an exchange to be wanted. */
 enum cache_want { CACHE_EMPTY, CACHE_FULL };
 
 /* cache_init: a disabled cache; false: no memory.  cache_fini: it is empty. */
-bool cache_init(struct cache *c);
+bool cache_init(struct cache *c, struct uma_seq_cache *hot);
 void cache_fini(struct cache *c);
 
 /*
- * cache_pop: an item of this CPU's, or NULL.
- * cache_push: false when this CPU's bucket is full, or item is on its top,
- * which only a double free can bring about (cache_top_is tells).
+ * The hit, which goes to the label miss where it cannot be made, and the same as
+ * a call, first thing on a miss: processes without sequences hit there.  Pop: an item of this CPU's, or NULL.  Push: false when this CPU's
+ * bucket is full, or when item is on its top, which only a double free can bring
+ * about (cache_top_is tells).
  */
+#if UMA_HAVE_SEQ
+#define CACHE_HIT_POP	 UMA_SEQ_POP
+#define CACHE_HIT_PUSH	 UMA_SEQ_PUSH
+#define CACHE_HIT_MISSED UMA_SEQ_MISSED
+#else
+#define CACHE_HIT_POP(hot, item, miss) \
+	do {                           \
+		(item) = NULL;         \
+		goto miss;             \
+	} while (0)
+#define CACHE_HIT_PUSH(hot, item, miss) goto miss
+#define CACHE_HIT_MISSED		(void)0
+#endif
+
 void *cache_pop(struct cache *c);
 bool cache_push(struct cache *c, void *item);
 bool cache_top_is(struct cache *c, const void *item);
 
-/* Whether hits can succeed at all. */
+/* Up to n > 0 at once; how many. */
+int cache_pop_bulk(struct cache *c, void **items, int n);
+int cache_push_bulk(struct cache *c, void *const *items, int n);
+
 static inline bool
 cache_enabled(struct cache *c)
 {
-	return atomic_load_explicit(&c->c_alloc_base, memory_order_relaxed) ==
-	       c->c_table;
+	return atomic_load_explicit(&c->c_on, memory_order_relaxed);
 }
 
 /*
  * cache_turn: if this CPU's loaded bucket is what is wanted and its spare can
  * help, change them over.  True: try the hit again.
+ * cache_load: if this CPU's loaded bucket is what is wanted, b takes its place.
+ * Buckets that have no place any more, b among them if it was not wanted, are
+ * put on the list surplus, and are the caller's.
  */
-bool cache_turn(struct cache *c, enum cache_want want);
-
-/*
- * cache_load: if this CPU's loaded bucket is what is wanted, it becomes the
- * spare, b is loaded in its place, and the former spare is returned, or NULL.
- * Otherwise, or when the cache is disabled, b comes back.
- */
-struct bucket *cache_load(
-    struct cache *c, enum cache_want want, struct bucket *b);
+bool cache_turn(
+    struct cache *c, enum cache_want want, struct cds_list_head *surplus);
+void cache_load(struct cache *c, enum cache_want want, struct bucket *b,
+    struct cds_list_head *surplus);
 
 /*
  * cache_disable: every hit misses from now on; a hit that was under way has
@@ -130,11 +149,10 @@ void cache_disable(struct cache *c);
 void cache_enable(struct cache *c);
 
 /*
- * cache_drain: take all CPUs' buckets, those loaded and the spares, and hand
- * them to fn one by one, no lock held.
+ * cache_drain: all CPUs' buckets, those loaded and the spares, go to surplus.
+ * Skipped when the headers show nothing to be had.
  */
-void cache_drain(
-    struct cache *c, void (*fn)(void *arg, struct bucket *b), void *arg);
+void cache_drain(struct cache *c, struct cds_list_head *surplus);
 
 struct cache_stat {
 	uint64_t cs_allocs; /* hits, ever */
@@ -142,7 +160,7 @@ struct cache_stat {
 };
 void cache_stat(struct cache *c, struct cache_stat *st);
 
-/* Around fork: all headers' locks. */
+/* Around fork: the locks of the cache, in two ranks. */
 void cache_fork_prepare(struct cache *c);
 void cache_fork_parent(struct cache *c);
 void cache_fork_child(struct cache *c);

@@ -65,20 +65,20 @@ zalloc_undo(struct uma_zone *zone, void *item)
 static void
 item_zero(const struct uma_zone *zone, void *item)
 {
-	int copies = zone->uz_flags & UMA_ZONE_PCPU ? pages_cpu_cnt() : 1;
+	int copies = zone->uz_hot.flags & UMA_ZONE_PCPU ? pages_cpu_cnt() : 1;
 
 	for (int c = 0; c < copies; c++)
 		memset((char *)item + (size_t)c * UMA_PCPU_STRIDE, 0,
-		    zone->uz_size);
+		    zone->uz_hot.size);
 }
 
 /* Apart from the hit, which would otherwise have to grow a frame for it. */
 static __attribute__((noinline)) void *
 item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 {
-	if (zone->uz_ctor != NULL) {
-		int error = zone->uz_ctor(
-		    item, (int)zone->uz_size, arg, flags_check(zone, flags));
+	if (zone->uz_hot.ctor != NULL) {
+		int error = zone->uz_hot.ctor(item, (int)zone->uz_hot.size, arg,
+		    flags_check(zone, flags));
 
 		if (uma_unlikely(error != 0)) {
 			zalloc_undo(zone, item);
@@ -94,25 +94,45 @@ item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 static inline void *
 item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
 {
-	if (uma_unlikely(zone->uz_ctor != NULL || (flags & M_ZERO) != 0))
+	if (uma_unlikely(zone->uz_hot.ctor != NULL || (flags & M_ZERO) != 0))
 		return item_construct(zone, item, arg, flags);
 	return item;
 }
 
 /* ---- a miss on allocation ---- */
 
+void
+zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus)
+{
+	struct bucket *b, *next;
+
+	cds_list_for_each_entry_safe (b, next, surplus, ub_link) {
+		if (b->ub_cnt > 0)
+			depot_put(zone, b);
+		else
+			bucket_free(b);
+	}
+}
+
 /* Load b on this CPU if that is still wanted; see to what is left over. */
 static void
 zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
 {
-	struct bucket *out = cache_load(&zone->uz_cache, want, b);
+	CDS_LIST_HEAD(surplus);
 
-	if (out == NULL)
-		return;
-	if (out->ub_cnt > 0)
-		depot_put(zone, out);
-	else
-		bucket_free(out);
+	cache_load(&zone->uz_cache, want, b, &surplus);
+	zone_dispose(zone, &surplus);
+}
+
+/* This CPU's spare bucket, if it helps.  True: try the hit again. */
+static bool
+zone_turn(struct uma_zone *zone, enum cache_want want)
+{
+	CDS_LIST_HEAD(surplus);
+	bool again = cache_turn(&zone->uz_cache, want, &surplus);
+
+	zone_dispose(zone, &surplus);
+	return again;
 }
 
 static struct bucket *
@@ -121,7 +141,7 @@ zone_bucket_alloc(struct uma_zone *zone)
 	int cap = (int)atomic_load_explicit(
 	    &zone->uz_bucket_cap, memory_order_relaxed);
 
-	return bucket_alloc(cap, (zone->uz_flags & UMA_ZONE_VM) != 0);
+	return bucket_alloc(cap, (zone->uz_hot.flags & UMA_ZONE_VM) != 0);
 }
 
 /*
@@ -223,30 +243,46 @@ zone_alloc_item(struct uma_zone *zone, int flags, int *error)
 	return item;
 }
 
+/*
+ * A bucket of items for this CPU: from the depot as it likes, from the keg, or
+ * from the depot in any case.
+ */
+static struct bucket *
+zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
+{
+	struct bucket *b = depot_take(zone, false);
+
+	if (b == NULL)
+		b = zone_fill(zone, flags, error);
+	if (b == NULL)
+		b = depot_take(zone, true);
+	if (b != NULL)
+		*error = 0;
+	return b;
+}
+
 /* An item on a miss, counted; NULL with *error as the errno. */
 static void *
 zone_fetch(struct uma_zone *zone, int flags, int *error)
 {
-	void *item = NULL;
+	struct bucket *b = NULL;
+	void *item;
 
-	while (cache_enabled(&zone->uz_cache)) {
-		if (cache_turn(&zone->uz_cache, CACHE_EMPTY)) {
+	if (cache_enabled(&zone->uz_cache)) {
+		/* Processes without sequences have not tried to hit yet. */
+		do {
 			item = cache_pop(&zone->uz_cache);
 			if (item != NULL)
 				return item; /* counted there */
-			continue;
-		}
-		struct bucket *b = depot_take(zone);
-		if (b == NULL)
-			b = zone_fill(zone, flags, error);
-		if (b == NULL)
-			break;
+		} while (zone_turn(zone, CACHE_EMPTY));
+		b = zone_fetch_bucket(zone, flags, error);
+	}
+	if (b != NULL) {
 		item = bucket_pop(b);
 		zone_load(zone, CACHE_EMPTY, b);
-		break;
+	} else {
+		item = *error == 0 ? zone_alloc_item(zone, flags, error) : NULL;
 	}
-	if (item == NULL && *error == 0)
-		item = zone_alloc_item(zone, flags, error);
 	if (item != NULL)
 		atomic_fetch_add_explicit(
 		    &zone->uz_allocs, 1, memory_order_relaxed);
@@ -277,11 +313,13 @@ zalloc_miss(struct uma_zone *zone, void *arg, int flags)
 static inline void *
 zalloc(struct uma_zone *zone, void *arg, int flags)
 {
-	void *item = cache_pop(&zone->uz_cache);
+	void *item;
 
-	if (uma_unlikely(item == NULL))
-		return zalloc_miss(zone, arg, flags);
+	CACHE_HIT_POP(&zone->uz_hot.cache, item, miss);
 	return item_hand_out(zone, item, arg, flags);
+miss:
+	CACHE_HIT_MISSED;
+	return zalloc_miss(zone, arg, flags);
 }
 
 void *
@@ -313,9 +351,9 @@ zone_release_bucket(struct uma_zone *zone, struct bucket *b)
 	bucket_free(b);
 }
 
-/* Push again, now that there may be room; aborts if room is not the matter. */
+/* Push, and abort if it is not for want of room that this fails. */
 static bool
-zfree_again(struct uma_zone *zone, void *item)
+zfree_push(struct uma_zone *zone, void *item)
 {
 	if (cache_push(&zone->uz_cache, item))
 		return true;
@@ -325,20 +363,23 @@ zfree_again(struct uma_zone *zone, void *item)
 	return false;
 }
 
-/* Room on this CPU for item; false: it has to go to the keg. */
+/*
+ * Room on this CPU for item; false: it has to go to the keg.  Not for ever: while
+ * a drain is under way nothing that we bring is taken.
+ */
 static bool
 zfree_cached(struct uma_zone *zone, void *item)
 {
-	while (cache_enabled(&zone->uz_cache)) {
-		if (!cache_turn(&zone->uz_cache, CACHE_FULL)) {
-			struct bucket *b = zone_bucket_alloc(zone);
-
-			if (b == NULL)
-				return false;
-			zone_load(zone, CACHE_FULL, b);
-		}
-		if (zfree_again(zone, item))
-			return true;
+	for (int round = 0; round < 3 && cache_enabled(&zone->uz_cache);
+	     round++) {
+		do {
+			if (zfree_push(zone, item))
+				return true;
+		} while (zone_turn(zone, CACHE_FULL));
+		struct bucket *b = zone_bucket_alloc(zone);
+		if (b == NULL)
+			return false;
+		zone_load(zone, CACHE_FULL, b);
 	}
 	return false;
 }
@@ -356,15 +397,35 @@ zfree_miss(struct uma_zone *zone, void *item)
 	errno = saved;
 }
 
+/* The free without the dtor. */
+static inline void
+zfree_bare(struct uma_zone *zone, void *item)
+{
+	CACHE_HIT_PUSH(&zone->uz_hot.cache, item, miss);
+	return;
+miss:
+	CACHE_HIT_MISSED;
+	zfree_miss(zone, item);
+}
+
+/* Apart from the hit, which would otherwise have to grow a frame for it. */
+static __attribute__((noinline)) void
+zfree_destruct(struct uma_zone *zone, void *item, void *arg)
+{
+	zone->uz_hot.dtor(item, (int)zone->uz_hot.size, arg);
+	zfree_bare(zone, item);
+}
+
 static inline void
 zfree(struct uma_zone *zone, void *item, void *arg)
 {
 	if (uma_unlikely(item == NULL))
 		return;
-	if (zone->uz_dtor != NULL)
-		zone->uz_dtor(item, (int)zone->uz_size, arg);
-	if (uma_unlikely(!cache_push(&zone->uz_cache, item)))
-		zfree_miss(zone, item);
+	if (uma_unlikely(zone->uz_hot.dtor != NULL)) {
+		zfree_destruct(zone, item, arg);
+		return;
+	}
+	zfree_bare(zone, item);
 }
 
 void

@@ -55,8 +55,9 @@ depot_remove(struct depot *d, uint64_t keep, bool oldest)
 }
 
 struct bucket *
-depot_take(struct uma_zone *zone)
+depot_take(struct uma_zone *zone, bool any)
 {
+	(void)any;
 	return depot_remove(&zone->uz_depot, 0, false);
 }
 

@@ -227,9 +227,9 @@ limit_fork_child(struct uma_zone *zone)
 static void
 limit_size_buckets(struct uma_zone *zone, uint64_t max)
 {
-	uint64_t cap = zone->uz_flags & UMA_ZONE_MAXBUCKET
+	uint64_t cap = zone->uz_hot.flags & UMA_ZONE_MAXBUCKET
 			   ? BUCKET_CAP_MAX
-			   : (uint64_t)bucket_cap_for(zone->uz_size);
+			   : (uint64_t)bucket_cap_for(zone->uz_hot.size);
 	uint64_t share = max / (4 * (uint64_t)pages_cpu_cnt());
 
 	cap = uma_max(uma_min(cap, share), BUCKET_CAP(UMA_CACHE_LINE));

@@ -5,16 +5,15 @@
 #include "pages_int.h"
 #include "zone_int.h"
 
-static void
-drain_bucket(void *zone, struct bucket *b)
-{
-	zone_release_bucket(zone, b);
-}
-
 void
 zone_drain(struct uma_zone *zone)
 {
-	cache_drain(&zone->uz_cache, drain_bucket, zone);
+	CDS_LIST_HEAD(surplus);
+	struct bucket *b, *next;
+
+	cache_drain(&zone->uz_cache, &surplus);
+	cds_list_for_each_entry_safe (b, next, &surplus, ub_link)
+		zone_release_bucket(zone, b);
 	depot_drain(zone, 0);
 }
 

@@ -34,11 +34,18 @@ start_locked(void)
 		start_settings();
 	if (pages_init() != 0)
 		return false;
-	percpu_init(pages_cpu_cnt(),
-	    uma_settings.set_percpu_lock ? PERCPU_LOCK : PERCPU_AUTO);
+	if (!percpu_init(pages_cpu_cnt(), pages_domain_cnt(),
+		uma_settings.set_percpu_lock))
+		return false;
 	if (!fork_ready)
 		fork_ready = fork_start();
 	return fork_ready && header_zones_start();
+}
+
+const char *
+uma_percpu_mode(void)
+{
+	return uma_start() ? percpu_mode() : "not started: no memory";
 }
 
 bool

@@ -46,7 +46,7 @@ zone_stat_fill(struct uma_zone *zone, struct uma_zone_stat *st)
 	keg_stat(zone->uz_keg, &ks);
 	memcpy(st->name, zone->uz_name,
 	    uma_min(zone->uz_name_size, sizeof st->name - 1));
-	st->item_size = zone->uz_size;
+	st->item_size = zone->uz_hot.size;
 	st->stride = ks.ks_stride;
 	st->slab_size = ks.ks_slab_size;
 	st->slab_items = ks.ks_slab_items;

@@ -190,7 +190,8 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 	memcpy(zone->uz_name, name, zone->uz_name_size);
 	mine.kc_name = zone->uz_name;
 	zone->uz_keg = keg_create(&mine);
-	return zone->uz_keg != NULL && cache_init(&zone->uz_cache);
+	return zone->uz_keg != NULL &&
+	       cache_init(&zone->uz_cache, &zone->uz_hot.cache);
 }
 
 /* A zone, listed; NULL with errno. */
@@ -202,8 +203,8 @@ zone_make(
 
 	if (zone == NULL)
 		return NULL;
-	zone->uz_size = size;
-	zone->uz_flags = flags;
+	zone->uz_hot.size = (uint32_t)size;
+	zone->uz_hot.flags = flags;
 	if (!zone_init(zone, name, kc)) {
 		int error = errno;
 
@@ -246,8 +247,8 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 	};
 	struct uma_zone *zone = zone_make(name, size, &kc, flags);
 	if (zone != NULL) {
-		zone->uz_ctor = ctor;
-		zone->uz_dtor = dtor;
+		zone->uz_hot.ctor = ctor;
+		zone->uz_hot.dtor = dtor;
 	}
 	return zone;
 }

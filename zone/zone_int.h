@@ -45,16 +45,12 @@ struct depot {
 };
 
 struct uma_zone {
-	/* every hit */
-	struct cache uz_cache;
-	uma_ctor uz_ctor;
-	uma_dtor uz_dtor;
-	size_t uz_size; /* bytes, as requested */
-	uint32_t uz_flags;
-	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
+	struct uma_zone_hot uz_hot; /* every hit */
 
 	/* misses */
-	_Alignas(UMA_CACHE_LINE) struct keg *uz_keg;
+	_Alignas(UMA_CACHE_LINE) struct cache uz_cache;
+	struct keg *uz_keg;
+	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	struct depot uz_depot;
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
@@ -70,8 +66,9 @@ struct uma_zone {
 	size_t uz_name_size;
 	char *uz_name;
 };
-_Static_assert(offsetof(struct uma_zone, uz_keg) == UMA_CACHE_LINE,
-    "what a hit reads is one line");
+_Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
+		   offsetof(struct uma_zone, uz_hot) == 0,
+    "what a hit reads is one line, and uma/seq.h's");
 
 /* ---- start.c, settings.c, fork.c: start of the library ---- */
 
@@ -120,6 +117,8 @@ void zone_drain(struct uma_zone *zone);
 void zone_release(struct uma_zone *zone, void **items, int n);
 /* Dispose of a bucket that no CPU has: release its items, free it. */
 void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
+/* Full buckets without a place go to the depot, empty ones are freed. */
+void zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus);
 
 /* Sleep once for memory, between two tries; says so, once a second a zone. */
 void zone_wait_memory(struct uma_zone *zone, int *tries);
@@ -129,7 +128,7 @@ void zone_wait_memory(struct uma_zone *zone, int *tries);
 void depot_init(struct depot *d);
 /* A bucket with items in it; it may go on to the keg at once. */
 void depot_put(struct uma_zone *zone, struct bucket *b);
-struct bucket *depot_take(struct uma_zone *zone);
+struct bucket *depot_take(struct uma_zone *zone, bool any);
 /* Release the oldest buckets until at most keep items are left. */
 void depot_drain(struct uma_zone *zone, uint64_t keep);
 /* Release what was not needed since the last trim. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * uma/seq.h - the hot part of a zone's per-CPU cache, and the restartable
+ * sequences that work on it where there are any: UMA_HAVE_SEQ says.
+ *
+ * Not for programs: uma/inline.h includes it, and the library itself.  The
+ * layout is ABI, counted by UMA_INLINE_ABI there.
+ */
+#ifndef UMA_SEQ_H
+#define UMA_SEQ_H
+
+#include <uma.h>
+
+/*
+ * alloc_base and free_base point to a table of 64-byte headers, one a CPU; word
+ * 0 of a header is the cursor, word 1 counts allocations from 2^63 upwards.
+ * rs and id are offsets from the thread pointer: of the rseq area, and of the
+ * word in it that numbers the CPU.  over counts the increments of word 1 whose
+ * allocation was aborted.
+ */
+struct uma_seq_cache {
+	void *alloc_base;
+	void *free_base;
+	ptrdiff_t rs;
+	ptrdiff_t id;
+	uint64_t over;
+};
+
+/* The first line of a zone: all that a hit touches of it. */
+struct uma_zone_hot {
+	struct uma_seq_cache cache;
+	uma_ctor ctor;
+	uma_dtor dtor;
+	uint32_t size; /* bytes an item */
+	uint32_t flags;
+};
+
+/*
+ * Sequences are for x86-64, compilers whose asm goto has outputs, and a C library
+ * that registers rseq.  Sanitizers see no assembly: no sequences with them.
+ */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#define UMA_SEQ_UNDEF_HAS_FEATURE
+#endif
+#ifndef __has_include
+#define UMA_HAVE_SEQ 0
+#elif !defined(__x86_64__) || defined(__ILP32__) || defined(UMA_NO_SEQ) || \
+    defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) ||       \
+    __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define UMA_HAVE_SEQ 0
+#elif !__has_include(<sys/rseq.h>)
+#define UMA_HAVE_SEQ 0
+#elif defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11
+#define UMA_HAVE_SEQ 1
+#else
+#define UMA_HAVE_SEQ 0
+#endif
+#ifdef UMA_SEQ_UNDEF_HAS_FEATURE
+#undef __has_feature
+#undef UMA_SEQ_UNDEF_HAS_FEATURE
+#endif
+
+#if UMA_HAVE_SEQ
+#include <uma/seq_x86_64.h>
+#endif
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * uma/seq_x86_64.h - the restartable sequences of a zone's per-CPU cache.
+ *
+ * Not for programs; uma/seq.h includes it.
+ *
+ * Each sequence announces itself in the thread's rseq area, finds its CPU's
+ * header, looks whether it can do its work and commits with one store.  If the
+ * thread is preempted, moved or interrupted in between, the kernel continues at
+ * the abort stub, which begins again (rseq(2); Desnoyers, "Restartable
+ * Sequences", 2015-2018).  The stubs live in a section of their own: a compiler
+ * may place code that contains a sequence in .text.unlikely, and the signature
+ * bytes in front of a stub are no instructions to be run into.
+ */
+#ifndef UMA_SEQ_X86_64_H
+#define UMA_SEQ_X86_64_H
+
+#include <uma/seq.h>
+
+/* 33: descriptor, 31-32: the sequence, 34: abort stub, 30: where it begins. */
+#define UMA_SEQ_BEGIN(stub)                                                 \
+	".pushsection __rseq_cs, \"aw\"\n\t.balign 32\n"                    \
+	"33:\n\t.long 0, 0\n\t.quad 31f, 32f-31f, 34f\n\t.popsection\n\t"   \
+	".pushsection .text.rs_abort, \"ax\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t" \
+	".long 0x53053053\n34:\n\t" stub "jmp 30f\n\t.popsection\n"         \
+	"30:\n\tleaq 33b(%%rip), %%rdx\n\tmovq %%rdx, %%fs:8(%[rs])\n"      \
+	"31:\n\tmovl %%fs:(%[id]), %%edx\n\tshlq $6, %%rdx\n\t"
+#define UMA_SEQ_END "\n32:\n"
+
+/*
+ * A module that may be unloaded must not leave the address of its descriptor
+ * behind; elsewhere the store is saved.
+ */
+#if defined(UMA_SEQ_MODULE_STAYS) || !defined(__PIC__) || defined(__PIE__)
+#define UMA_SEQ_LEAVE ""
+#else
+#define UMA_SEQ_LEAVE "movq $0, %%fs:8(%[rs])\n\t"
+#endif
+
+/*
+ * The stub of a sequence that counts.  An abort changes nothing but the
+ * instruction pointer, so the flags say whether the count was raised: it is
+ * negative as a signed number and leaves SF set, and nothing before it in the
+ * sequence does.  While rdx is still the descriptor's address or the CPU's
+ * number, the flags are older than the sequence.
+ */
+#define UMA_SEQ_UNCOUNT(n)                                          \
+	"jns 35f\n\tcmpq $65535, %%rdx\n\tjbe 35f\n\t"              \
+	"leaq 33b(%%rip), %%rcx\n\tcmpq %%rcx, %%rdx\n\tje 35f\n\t" \
+	"lock addq " n ", 32(%[uc])\n35:\n\t"
+
+#define UMA_SEQ_INLINE static inline __attribute__((always_inline))
+
+#define UMA_SEQ_IN(c) [uc] "r"(c), [rs] "r"((c)->rs), [id] "r"((c)->id)
+
+/*
+ * Stands behind every label that a sequence with an output may go to: gcc before
+ * 12.4 and 13.3 otherwise loses what the path behind it makes of the output
+ * (its bug 113921).
+ */
+#define UMA_SEQ_MISSED __asm__ volatile("")
+
+/*
+ * item = the item under the cursor, which goes down; to the label miss when the
+ * bucket is empty.  As a macro, so that the miss is a branch out of the sequence
+ * and the result is not tested again.
+ */
+#define UMA_SEQ_POP(c, item, miss)                                 \
+	__asm__ goto(UMA_SEQ_BEGIN(UMA_SEQ_UNCOUNT(                \
+	    "$1")) "addq (%[uc]), %%rdx\n\t"                       \
+		   "movq (%%rdx), %%rcx\n\t"                       \
+		   "movq (%%rcx), %[it]\n\t"                       \
+		   "testq %[it], %[it]\n\t"                        \
+		   "jz %l[" #miss "]\n\t"                          \
+		   "subq $8, %%rcx\n\t"                            \
+		   "incq 8(%%rdx)\n\t"                             \
+		   "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE \
+		     : [it] "=&a"(item)                            \
+		     : UMA_SEQ_IN(c)                               \
+		     : "rdx", "rcx", "memory", "cc"                \
+		     : miss)
+
+/*
+ * The item goes above the cursor, which goes up; to the label miss when the
+ * bucket is full, or the item is the one under the cursor.
+ */
+#define UMA_SEQ_PUSH(c, item, miss)                                           \
+	__asm__ goto(                                                         \
+	    UMA_SEQ_BEGIN("") "addq 8(%[uc]), %%rdx\n\t"                      \
+			      "movq (%%rdx), %%rcx\n\t"                       \
+			      "cmpq $1, 8(%%rcx)\n\t"                         \
+			      "je %l[" #miss "]\n\t"                          \
+			      "cmpq %[it], (%%rcx)\n\t"                       \
+			      "je %l[" #miss "]\n\t"                          \
+			      "movq %[it], 8(%%rcx)\n\t"                      \
+			      "addq $8, %%rcx\n\t"                            \
+			      "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE \
+	    :                                                                 \
+	    : UMA_SEQ_IN(c), [it] "r"(item)                                   \
+	    : "rdx", "rcx", "memory", "cc"                                    \
+	    : miss)
+
+/* Up to n > 0 items, newest first, with one commit; how many. */
+UMA_SEQ_INLINE long
+uma_seq_pop_bulk(struct uma_seq_cache *c, void **items, long n)
+{
+	long left;
+	void **to;
+
+	__asm__ volatile(UMA_SEQ_BEGIN(
+	    "jns 35f\n\tcmpq $65535, %%rdx\n\tjbe 35f\n\t"
+	    "leaq 33b(%%rip), %%rcx\n\tcmpq %%rcx, %%rdx\n\tje 35f\n\t"
+	    "lock addq %%r10, 32(%[uc])\n35:\n\t") "addq (%[uc]), %%rdx\n\t"
+						   "movq (%%rdx), %%rcx\n\t"
+						   "movq %[n], %[left]\n\t"
+						   "movq %[items], %[to]\n"
+						   "36:\n\t"
+						   "movq (%%rcx), %%r10\n\t"
+						   "testq %%r10, %%r10\n\t"
+						   "jz 37f\n\t"
+						   "movq %%r10, (%[to])\n\t"
+						   "addq $8, %[to]\n\t"
+						   "subq $8, %%rcx\n\t"
+						   "decq %[left]\n\t"
+						   "jnz 36b\n"
+						   "37:\n\t"
+						   "movq %[n], %%r10\n\t"
+						   "subq %[left], %%r10\n\t" /* >= 0 */
+						   "addq %%r10, 8(%%rdx)\n\t"
+						   "movq %%rcx, "
+						   "(%%rdx)" UMA_SEQ_END
+						       UMA_SEQ_LEAVE
+			 : [left] "=&r"(left), [to] "=&r"(to)
+			 : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
+			 : "rdx", "rcx", "r10", "memory", "cc");
+	return n - left;
+}
+
+/* Up to n > 0 items in the order given, with one commit; how many. */
+UMA_SEQ_INLINE long
+uma_seq_push_bulk(struct uma_seq_cache *c, void *const *items, long n)
+{
+	long left;
+	void *const *from;
+
+	__asm__ volatile(
+	    UMA_SEQ_BEGIN("") "addq 8(%[uc]), %%rdx\n\t"
+			      "movq (%%rdx), %%rcx\n\t"
+			      "movq %[n], %[left]\n\t"
+			      "movq %[items], %[from]\n"
+			      "36:\n\t"
+			      "cmpq $1, 8(%%rcx)\n\t"
+			      "je 37f\n\t"
+			      "movq (%[from]), %%r10\n\t"
+			      "movq %%r10, 8(%%rcx)\n\t"
+			      "addq $8, %[from]\n\t"
+			      "addq $8, %%rcx\n\t"
+			      "decq %[left]\n\t"
+			      "jnz 36b\n"
+			      "37:\n\t"
+			      "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
+	    : [left] "=&r"(left), [from] "=&r"(from)
+	    : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
+	    : "rdx", "rcx", "r10", "memory", "cc");
+	return n - left;
+}
+
+#endif
