@@ -155,6 +155,29 @@ UMA_API void uma_zfree(uma_zone_t zone, void *item);
 UMA_API void uma_zfree_arg(uma_zone_t zone, void *item, void *arg);
 
 /*
+ * uma_zalloc_bulk, uma_zalloc_burst: n items at once, or as many as there are
+ * (libuma's own calls).
+ *
+ * items    where to store them, room for n.
+ * flags    as for uma_zalloc(); each item's ctor gets a NULL arg.
+ * Returns  bulk: n, or 0 and nothing allocated.  burst: what could be had
+ *          without sleeping, 0 to n; with M_WAITOK at least 1, for which it
+ *          sleeps.  0 for n of 0.
+ * Errors   0, errno ENOMEM: not enough, and M_NOWAIT; or n above the zone's
+ *          limit.  A hook's errno: items constructed before it in a bulk are
+ *          destructed again, those of a burst are returned.  EINVAL: n < 0, or
+ *          items NULL.  The contents of items are then undefined.
+ * Threads  any.  M_WAITOK may sleep, without items in hand.
+ */
+UMA_API int uma_zalloc_bulk(uma_zone_t zone, void **items, int n, int flags);
+UMA_API int uma_zalloc_burst(uma_zone_t zone, void **items, int n, int flags);
+
+/*
+ * uma_zfree_bulk: uma_zfree() of each of n items; NULL ones are passed over.
+ */
+UMA_API void uma_zfree_bulk(uma_zone_t zone, void **items, int n);
+
+/*
  * uma_find_refcnt: the item's own counter, in a UMA_ZONE_REFCNT zone.
  *
  * The counter is zero when the item is handed out for the first time and is

@@ -116,6 +116,20 @@ uma_lock_acquire(struct uma_lock *l)
 		uma_lock_wait(l);
 }
 
+/* False, at once, if somebody has it. */
+static inline bool
+uma_lock_try(struct uma_lock *l)
+{
+	uint32_t free_word = 0;
+
+	if (!atomic_compare_exchange_strong_explicit(&l->l_word, &free_word, 1,
+		memory_order_acquire, memory_order_relaxed))
+		return false;
+	if (UMA_DEBUG)
+		uma_lock_debug_acquire(l, true);
+	return true;
+}
+
 static inline void
 uma_lock_release(struct uma_lock *l)
 {

@@ -38,7 +38,7 @@ struct bucket {
 	struct cds_list_head ub_link;
 	uint16_t ub_cap;
 	uint16_t ub_cnt;
-	uint32_t ub_pad;
+	int32_t ub_cpu; /* the depot's: who brought it */
 	void *ub_slot[];
 };
 

@@ -72,13 +72,15 @@ struct keg {
 	uint32_t uk_colour; /* of the next slab */
 };
 
-/* Debug builds look at the whole keg wherever it comes to rest. */
+static bool keg_is_valid_locked(struct keg *keg);
+
+/* Debug builds look at the whole keg wherever it comes to rest.  Locked. */
 static inline void
 keg_settled(struct keg *keg)
 {
 	if (UMA_DEBUG >= 2)
-		UMA_ASSERT(
-		    keg_is_valid(keg), "zone '%s'", keg->uk_config.kc_name);
+		UMA_ASSERT(keg_is_valid_locked(keg), "zone '%s'",
+		    keg->uk_config.kc_name);
 }
 
 /* ---- slabs ---- */

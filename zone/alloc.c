@@ -34,8 +34,8 @@ flags_say_neither(const struct uma_zone *zone)
 }
 
 /* The flags with exactly one of M_NOWAIT and M_WAITOK. */
-static int
-flags_check(const struct uma_zone *zone, int flags)
+int
+zalloc_check_flags(const struct uma_zone *zone, int flags)
 {
 	char name[128];
 
@@ -49,6 +49,24 @@ flags_check(const struct uma_zone *zone, int flags)
 		flags |= M_WAITOK;
 	}
 	return flags;
+}
+
+void
+zalloc_check_alive(const struct uma_zone *zone)
+{
+	char name[128];
+
+	UMA_FATAL_IF(limit_holds(zone) & HOLD_DEAD,
+	    "zone '%s': allocation after destroy",
+	    uma_escape(name, sizeof name, zone->uz_name));
+}
+
+void
+zfree_check_alive(struct uma_zone *zone, void *item)
+{
+	if (uma_unlikely(limit_holds(zone) & HOLD_DEAD))
+		keg_fail(zone->uz_keg, zone->uz_name, item,
+		    "free after destroy", "the zone is no more");
 }
 
 /* ---- hooks of each call ---- */
@@ -72,105 +90,41 @@ item_zero(const struct uma_zone *zone, void *item)
 		    zone->uz_hot.size);
 }
 
-/* Apart from the hit, which would otherwise have to grow a frame for it. */
-static __attribute__((noinline)) void *
+int
 item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 {
-	if (zone->uz_hot.ctor != NULL) {
-		int error = zone->uz_hot.ctor(item, (int)zone->uz_hot.size, arg,
-		    flags_check(zone, flags));
+	int error = 0;
 
-		if (uma_unlikely(error != 0)) {
-			zalloc_undo(zone, item);
-			errno = error;
-			return NULL;
-		}
-	}
-	if (flags & M_ZERO)
+	if (zone->uz_hot.ctor != NULL)
+		error = zone->uz_hot.ctor(item, (int)zone->uz_hot.size, arg,
+		    zalloc_check_flags(zone, flags));
+	if (error == 0 && (flags & M_ZERO))
 		item_zero(zone, item);
-	return item;
+	return error;
+}
+
+/* Apart from the hit, which would otherwise have to grow a frame for it. */
+static __attribute__((noinline)) void *
+zalloc_construct(struct uma_zone *zone, void *item, void *arg, int flags)
+{
+	int error = item_construct(zone, item, arg, flags);
+
+	if (uma_likely(error == 0))
+		return item;
+	zalloc_undo(zone, item);
+	errno = error;
+	return NULL;
 }
 
 static inline void *
 item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
 {
 	if (uma_unlikely(zone->uz_hot.ctor != NULL || (flags & M_ZERO) != 0))
-		return item_construct(zone, item, arg, flags);
+		return zalloc_construct(zone, item, arg, flags);
 	return item;
 }
 
 /* ---- a miss on allocation ---- */
-
-void
-zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus)
-{
-	struct bucket *b, *next;
-
-	cds_list_for_each_entry_safe (b, next, surplus, ub_link) {
-		if (b->ub_cnt > 0)
-			depot_put(zone, b);
-		else
-			bucket_free(b);
-	}
-}
-
-/* Load b on this CPU if that is still wanted; see to what is left over. */
-static void
-zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
-{
-	CDS_LIST_HEAD(surplus);
-
-	cache_load(&zone->uz_cache, want, b, &surplus);
-	zone_dispose(zone, &surplus);
-}
-
-/* This CPU's spare bucket, if it helps.  True: try the hit again. */
-static bool
-zone_turn(struct uma_zone *zone, enum cache_want want)
-{
-	CDS_LIST_HEAD(surplus);
-	bool again = cache_turn(&zone->uz_cache, want, &surplus);
-
-	zone_dispose(zone, &surplus);
-	return again;
-}
-
-static struct bucket *
-zone_bucket_alloc(struct uma_zone *zone)
-{
-	int cap = (int)atomic_load_explicit(
-	    &zone->uz_bucket_cap, memory_order_relaxed);
-
-	return bucket_alloc(cap, (zone->uz_hot.flags & UMA_ZONE_VM) != 0);
-}
-
-/*
- * A bucket of items fresh from the keg, as many as the limit leaves.  NULL: none,
- * and *error is an init's errno or 0.
- */
-static struct bucket *
-zone_fill(struct uma_zone *zone, int flags, int *error)
-{
-	struct bucket *b = zone_bucket_alloc(zone);
-
-	if (b == NULL)
-		return NULL;
-	int n = (int)limit_take(zone, b->ub_cap);
-	if (n > 0) {
-		int got = keg_import(
-		    zone->uz_keg, &b->ub_slot[1], n, 0, flags, error);
-
-		limit_give(zone, (uint64_t)(n - got));
-		b->ub_cnt = (uint16_t)got;
-	}
-	if (b->ub_cnt == 0) {
-		bucket_free(b);
-		return NULL;
-	}
-	/* A batch that was cut short has served the caller all the same. */
-	*error = 0;
-	return b;
-}
 
 void
 zone_wait_memory(struct uma_zone *zone, int *tries)
@@ -229,8 +183,7 @@ zone_import_one(struct uma_zone *zone, int flags, int *error)
 	}
 }
 
-/* One item past all caches. */
-static void *
+void *
 zone_alloc_item(struct uma_zone *zone, int flags, int *error)
 {
 	if (!limit_acquire(zone, flags)) {
@@ -241,24 +194,6 @@ zone_alloc_item(struct uma_zone *zone, int flags, int *error)
 	if (item == NULL)
 		limit_give(zone, 1);
 	return item;
-}
-
-/*
- * A bucket of items for this CPU: from the depot as it likes, from the keg, or
- * from the depot in any case.
- */
-static struct bucket *
-zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
-{
-	struct bucket *b = depot_take(zone, false);
-
-	if (b == NULL)
-		b = zone_fill(zone, flags, error);
-	if (b == NULL)
-		b = depot_take(zone, true);
-	if (b != NULL)
-		*error = 0;
-	return b;
 }
 
 /* An item on a miss, counted; NULL with *error as the errno. */
@@ -293,12 +228,9 @@ static UMA_COLD void *
 zalloc_miss(struct uma_zone *zone, void *arg, int flags)
 {
 	int error = 0;
-	char name[128];
 
-	flags = flags_check(zone, flags);
-	UMA_FATAL_IF(limit_holds(zone) & HOLD_DEAD,
-	    "zone '%s': allocation after destroy",
-	    uma_escape(name, sizeof name, zone->uz_name));
+	flags = zalloc_check_flags(zone, flags);
+	zalloc_check_alive(zone);
 	void *item = zone_fetch(zone, flags, &error);
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
@@ -335,21 +267,6 @@ uma_zalloc(uma_zone_t zone, int flags)
 }
 
 /* ---- a miss on free ---- */
-
-void
-zone_release(struct uma_zone *zone, void **items, int n)
-{
-	keg_release(zone->uz_keg, zone->uz_name, items, n);
-	limit_give(zone, (uint64_t)n);
-}
-
-void
-zone_release_bucket(struct uma_zone *zone, struct bucket *b)
-{
-	if (b->ub_cnt > 0)
-		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
-	bucket_free(b);
-}
 
 /* Push, and abort if it is not for want of room that this fails. */
 static bool
@@ -389,9 +306,7 @@ zfree_miss(struct uma_zone *zone, void *item)
 {
 	int saved = errno;
 
-	if (limit_holds(zone) & HOLD_DEAD)
-		keg_fail(zone->uz_keg, zone->uz_name, item,
-		    "free after destroy", "the zone is no more");
+	zfree_check_alive(zone, item);
 	if (!zfree_cached(zone, item))
 		zone_release(zone, &item, 1);
 	errno = saved;

@@ -70,7 +70,7 @@ release_child(struct uma_zone *zone)
 	uma_lock_fork_child(keg_lock(zone->uz_keg));
 	cache_fork_child(&zone->uz_cache);
 	uma_lock_fork_child(&zone->uz_depot.d_lock);
-	limit_fork_child(zone);
+	uma_lock_fork_child(&zone->uz_limit.l_lock);
 }
 
 static void
@@ -79,6 +79,7 @@ fork_child(void)
 	pages_fork_child();
 	zlist_each_locked(release_child);
 	uma_lock_fork_child(&zlist_lock);
+	zlist_each_locked(limit_fork_child);
 	uma_lock_fork_child(&uma_start_lock);
 }
 

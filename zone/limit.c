@@ -213,7 +213,6 @@ limit_fork_child(struct uma_zone *zone)
 {
 	struct limit *l = &zone->uz_limit;
 
-	uma_lock_fork_child(&l->l_lock);
 	CDS_INIT_LIST_HEAD(&l->l_sleepers);
 	atomic_store(&l->l_word, limit_items(zone));
 	uma_lock_acquire(&l->l_lock);
@@ -227,9 +226,7 @@ limit_fork_child(struct uma_zone *zone)
 static void
 limit_size_buckets(struct uma_zone *zone, uint64_t max)
 {
-	uint64_t cap = zone->uz_hot.flags & UMA_ZONE_MAXBUCKET
-			   ? BUCKET_CAP_MAX
-			   : (uint64_t)bucket_cap_for(zone->uz_hot.size);
+	uint64_t cap = zone_bucket_cap_first(zone);
 	uint64_t share = max / (4 * (uint64_t)pages_cpu_cnt());
 
 	cap = uma_max(uma_min(cap, share), BUCKET_CAP(UMA_CACHE_LINE));

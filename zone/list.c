@@ -85,10 +85,11 @@ zlist_count(void)
 void
 zlist_each_locked(void (*fn)(struct uma_zone *zone))
 {
-	struct uma_zone *zone;
+	struct cds_list_head *at;
 
-	cds_list_for_each_entry (zone, &zlist, uz_link)
-		fn(zone);
+	/* The head is no zone, nor aligned like one. */
+	cds_list_for_each (at, &zlist)
+		fn(cds_list_entry(at, struct uma_zone, uz_link));
 }
 
 void

@@ -35,6 +35,7 @@ zone_reclaim(struct uma_zone *zone, int request)
 		depot_drain(zone, 0);
 	else
 		zone_drain(zone);
+	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
 	keg_reclaim(zone->uz_keg, false);
 }
 

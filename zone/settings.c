@@ -16,7 +16,8 @@ struct choice {
 
 static const struct setting {
 	const char *s_name;
-	size_t s_offset; /* of a bool in struct settings */
+	size_t
+	    s_offset; /* of a bool in struct settings; without choices, bytes */
 	struct choice s_choice[4];
 } setting_table[] = {
     {"debug", offsetof(struct settings, set_debug_check),
@@ -25,6 +26,9 @@ static const struct setting {
 	{{"auto", false}, {"lock", true}}},
     {"sink", offsetof(struct settings, set_sink_none),
 	{{"stderr", false}, {"none", true}}},
+    {"vm.uma.cache_max", offsetof(struct settings, set_cache_max), {{0}}},
+    {"vm.uma.zone_cache_max", offsetof(struct settings, set_zone_cache_max),
+	{{0}}},
     {"vm.zone_warnings", offsetof(struct settings, set_zone_warnings),
 	{{"0", false}, {"1", true}}},
 };
@@ -86,6 +90,8 @@ say_malformed(const struct element *e, const struct setting *s)
 {
 	char value[4 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
 
+	if (s->s_choice[0].c_value == NULL)
+		strcat(wanted, "bytes, as 4096, 64k, 16m or 1g");
 	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
 		strcat(wanted, wanted[0] == '\0' ? "" : ", ");
 		strcat(wanted, c->c_value);
@@ -96,6 +102,50 @@ say_malformed(const struct element *e, const struct setting *s)
 	    wanted);
 }
 
+/* Digits and one of k, m, g.  False: something else, or beyond 2^63. */
+static bool
+parse_bytes(const char *text, uint64_t *bytes)
+{
+	static const char unit[] = "kmg";
+	uint64_t n = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (n > (uint64_t)INT64_MAX / 10 - 1)
+			return false;
+		n = n * 10 + (uint64_t)(*p - '0');
+	}
+	if (p == text)
+		return false;
+	if (*p != '\0') {
+		const char *u = strchr(unit, *p | 0x20);
+		int shift = u != NULL ? 10 * (int)(u - unit + 1) : 0;
+
+		if (u == NULL || p[1] != '\0' || n > (uint64_t)INT64_MAX >> shift)
+			return false;
+		n <<= shift;
+	}
+	*bytes = n;
+	return true;
+}
+
+/* Store the value; false: it is none of the setting's. */
+static bool
+setting_store(struct settings *set, const struct setting *s, const char *value)
+{
+	void *at = (char *)set + s->s_offset;
+
+	if (s->s_choice[0].c_value == NULL)
+		return parse_bytes(value, at);
+	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
+		if (strcmp(c->c_value, value) == 0) {
+			*(bool *)at = c->c_sets;
+			return true;
+		}
+	}
+	return false;
+}
+
 static void
 setting_apply(struct settings *set, const struct element *e)
 {
@@ -104,17 +154,10 @@ setting_apply(struct settings *set, const struct element *e)
 	while (
 	    s < setting_table + SETTINGS && strcmp(s->s_name, e->e_name) != 0)
 		s++;
-	if (s == setting_table + SETTINGS) {
+	if (s == setting_table + SETTINGS)
 		say_unknown(e);
-		return;
-	}
-	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
-		if (e->e_has_value && strcmp(c->c_value, e->e_value) == 0) {
-			*(bool *)((char *)set + s->s_offset) = c->c_sets;
-			return;
-		}
-	}
-	say_malformed(e, s);
+	else if (!e->e_has_value || !setting_store(set, s, e->e_value))
+		say_malformed(e, s);
 }
 
 static void

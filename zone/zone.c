@@ -212,9 +212,7 @@ zone_make(
 		errno = error;
 		return NULL;
 	}
-	atomic_store(&zone->uz_bucket_cap,
-	    flags & UMA_ZONE_MAXBUCKET ? BUCKET_CAP_MAX
-				       : (uint32_t)bucket_cap_for(size));
+	atomic_store(&zone->uz_bucket_cap, zone_bucket_cap_first(zone));
 	if ((flags & UMA_ZONE_NOBUCKET) || uma_settings.set_debug_check)
 		limit_hold(zone, HOLD_NOCACHE);
 	else

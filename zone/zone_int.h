@@ -51,6 +51,8 @@ struct uma_zone {
 	_Alignas(UMA_CACHE_LINE) struct cache uz_cache;
 	struct keg *uz_keg;
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
+	_Atomic uint64_t
+	    uz_bucket_bytes; /* of items that its buckets can hold */
 	struct depot uz_depot;
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
@@ -77,6 +79,8 @@ struct settings {
 	bool set_percpu_lock; /* percpu=lock */
 	bool set_zone_warnings; /* vm.zone_warnings */
 	bool set_sink_none; /* sink=none */
+	uint64_t set_cache_max; /* vm.uma.cache_max, bytes */
+	uint64_t set_zone_cache_max; /* vm.uma.zone_cache_max, bytes */
 };
 extern struct settings uma_settings;
 
@@ -109,7 +113,37 @@ void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 /* The zones of headers off the page, part of the start; false: no memory. */
 bool header_zones_start(void);
 
-/* ---- reclaim.c, alloc.c ---- */
+/* ---- supply.c: buckets between the cache, the depot and the keg ---- */
+
+/* One from the metadata pool, within the caps on cached bytes; or NULL. */
+struct bucket *zone_bucket_alloc(struct uma_zone *zone);
+void zone_bucket_free(struct uma_zone *zone, struct bucket *b);
+/* The capacity that zones of its size begin with. */
+uint32_t zone_bucket_cap_first(const struct uma_zone *zone);
+/* Contention makes buckets larger, reclaim smaller. */
+void zone_bucket_grow(struct uma_zone *zone);
+void zone_bucket_shrink(struct uma_zone *zone, bool much);
+/* Load b on this CPU if that is still wanted; see to what is left over. */
+void zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b);
+/* This CPU's spare bucket, if it helps.  True: try the hit again. */
+bool zone_turn(struct uma_zone *zone, enum cache_want want);
+/*
+ * A bucket of items for this CPU: from the depot, or from the keg.  NULL: none,
+ * and *error is an init's errno or 0.
+ */
+struct bucket *zone_fetch_bucket(struct uma_zone *zone, int flags, int *error);
+
+/* ---- alloc.c ---- */
+
+/* flags with exactly one of M_NOWAIT and M_WAITOK; aborts over bad ones. */
+int zalloc_check_flags(const struct uma_zone *zone, int flags);
+/* Abort if the zone was destroyed. */
+void zalloc_check_alive(const struct uma_zone *zone);
+void zfree_check_alive(struct uma_zone *zone, void *item);
+/* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
+int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
+/* One item past all caches; NULL with *error as the errno. */
+void *zone_alloc_item(struct uma_zone *zone, int flags, int *error);
 
 /* Move all cached items back to the keg; CPUs' own and the depot's. */
 void zone_drain(struct uma_zone *zone);
@@ -128,7 +162,13 @@ void zone_wait_memory(struct uma_zone *zone, int *tries);
 void depot_init(struct depot *d);
 /* A bucket with items in it; it may go on to the keg at once. */
 void depot_put(struct uma_zone *zone, struct bucket *b);
+/*
+ * A bucket for this CPU.  Unless any is wanted, one that it brought itself, or
+ * the oldest of more than a backlog.
+ */
 struct bucket *depot_take(struct uma_zone *zone, bool any);
+/* The oldest bucket, whoever brought it. */
+struct bucket *depot_take_oldest(struct uma_zone *zone);
 /* Release the oldest buckets until at most keep items are left. */
 void depot_drain(struct uma_zone *zone, uint64_t keep);
 /* Release what was not needed since the last trim. */
@@ -146,11 +186,11 @@ void limit_give(struct uma_zone *zone, uint64_t n);
 /* Items that are out of the keg. */
 uint64_t limit_items(struct uma_zone *zone);
 void limit_hold(struct uma_zone *zone, uint32_t why);
-/* In the child of a fork nobody sleeps. */
+/* In the child of a fork nobody sleeps; all locks are free by then. */
 void limit_fork_child(struct uma_zone *zone);
 
 static inline uint32_t
-limit_holds(struct uma_zone *zone)
+limit_holds(const struct uma_zone *zone)
 {
 	return atomic_load_explicit(
 	    &zone->uz_limit.l_holds, memory_order_relaxed);

@@ -29,12 +29,19 @@
 
 /*
  * A module that may be unloaded must not leave the address of its descriptor
- * behind; elsewhere the store is saved.
+ * behind; elsewhere the store is saved.  A sequence that was left for its miss
+ * has not cleared it: UMA_SEQ_MISS_LEAVE does, before anything is called.
  */
 #if defined(UMA_SEQ_MODULE_STAYS) || !defined(__PIC__) || defined(__PIE__)
-#define UMA_SEQ_LEAVE ""
+#define UMA_SEQ_LEAVE	      ""
+#define UMA_SEQ_MISS_LEAVE(c) ((void)(c))
 #else
 #define UMA_SEQ_LEAVE "movq $0, %%fs:8(%[rs])\n\t"
+#define UMA_SEQ_MISS_LEAVE(c)                  \
+	__asm__ volatile("movq $0, %%fs:8(%0)" \
+			 :                     \
+			 : "r"((c)->rs)        \
+			 : "memory")
 #endif
 
 /*

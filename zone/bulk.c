@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bulk.c - many items in one call: one commit for what lies in a CPU's bucket,
+ * whole buckets past it.
+ *
+ * A call that may sleep must not sleep with items in hand: two such callers at
+ * a limit could wait for each other for ever.  So it gathers what there is, gives
+ * all back if that is not enough, waits until one item is to be had, and begins
+ * again.
+ */
+#include <errno.h>
+
+#include "zone_int.h"
+
+/* Items from a bucket, and the rest of it where this CPU finds it. */
+static int
+bulk_take(struct uma_zone *zone, struct bucket *b, void **items, int n)
+{
+	int got = 0;
+
+	while (got < n && b->ub_cnt > 0)
+		items[got++] = bucket_pop(b);
+	atomic_fetch_add_explicit(
+	    &zone->uz_allocs, (uint64_t)got, memory_order_relaxed);
+	zone_load(zone, CACHE_EMPTY, b);
+	return got;
+}
+
+/* Up to n items out of this CPU's buckets, the depot and the keg. */
+static int
+bulk_gather_cached(
+    struct uma_zone *zone, void **items, int n, int flags, int *error)
+{
+	int got = 0;
+
+	while (cache_enabled(&zone->uz_cache)) {
+		got += cache_pop_bulk(&zone->uz_cache, items + got, n - got);
+		if (got == n)
+			break;
+		if (zone_turn(zone, CACHE_EMPTY))
+			continue;
+		struct bucket *b = zone_fetch_bucket(zone, flags, error);
+		if (b == NULL)
+			break;
+		got += bulk_take(zone, b, items + got, n - got);
+		if (got == n)
+			break;
+	}
+	return got;
+}
+
+/* The same, then one by one; never sleeps.  Counted, not constructed. */
+static int
+bulk_gather(struct uma_zone *zone, void **items, int n, int flags, int *error)
+{
+	int got, once = (flags & ~M_WAITOK) | M_NOWAIT;
+
+	*error = 0;
+	got = bulk_gather_cached(zone, items, n, once, error);
+	while (got < n && *error == 0) {
+		void *item = zone_alloc_item(zone, once, error);
+
+		if (item == NULL)
+			break;
+		items[got++] = item;
+		atomic_fetch_add_explicit(
+		    &zone->uz_allocs, 1, memory_order_relaxed);
+	}
+	return got;
+}
+
+/* As if they had never been taken. */
+static void
+bulk_undo(struct uma_zone *zone, void **items, int n)
+{
+	atomic_fetch_sub_explicit(
+	    &zone->uz_allocs, (uint64_t)n, memory_order_relaxed);
+	for (int k = 0; k < n; k += KEG_BATCH_MAX)
+		zone_release(zone, items + k, uma_min(n - k, KEG_BATCH_MAX));
+}
+
+/* Construct them; how many before the first ctor that failed. */
+static int
+bulk_construct(
+    struct uma_zone *zone, void **items, int n, int flags, int *error)
+{
+	if (zone->uz_hot.ctor == NULL && !(flags & M_ZERO))
+		return n;
+	for (int k = 0; k < n; k++) {
+		*error = item_construct(zone, items[k], NULL, flags);
+		if (*error != 0)
+			return k;
+	}
+	return n;
+}
+
+static void
+bulk_destruct(struct uma_zone *zone, void **items, int n)
+{
+	uma_dtor dtor = zone->uz_hot.dtor;
+
+	for (int k = 0; dtor != NULL && k < n; k++)
+		dtor(items[k], (int)zone->uz_hot.size, NULL);
+}
+
+static int
+bulk_fail(struct uma_zone *zone, int error)
+{
+	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	errno = error != 0 ? error : ENOMEM;
+	return 0;
+}
+
+/*
+ * Wait until one item is to be had, and leave it where the next try finds it.
+ * False: it will never be enough, or an init failed.
+ */
+static bool
+bulk_wait(struct uma_zone *zone, int n, int flags, int *error)
+{
+	int max = uma_zone_get_max(zone);
+
+	if ((flags & M_NOWAIT) || (max != 0 && n > max))
+		return false;
+	*error = 0;
+	void *item = zone_alloc_item(zone, flags, error);
+	if (item == NULL)
+		return false;
+	zone_release(zone, &item, 1);
+	return true;
+}
+
+static bool
+bulk_args_valid(void **items, int n)
+{
+	if (n >= 0 && (items != NULL || n == 0))
+		return true;
+	errno = EINVAL;
+	return false;
+}
+
+int
+uma_zalloc_bulk(uma_zone_t zone, void **items, int n, int flags)
+{
+	int error;
+
+	if (!bulk_args_valid(items, n) || n == 0)
+		return 0;
+	flags = zalloc_check_flags(zone, flags);
+	zalloc_check_alive(zone);
+	for (;;) {
+		int got = bulk_gather(zone, items, n, flags, &error);
+
+		if (got == n)
+			break;
+		bulk_undo(zone, items, got);
+		if ((error != 0 && error != ENOMEM) ||
+		    !bulk_wait(zone, n, flags, &error))
+			return bulk_fail(zone, error);
+	}
+	int built = bulk_construct(zone, items, n, flags, &error);
+	if (uma_likely(built == n))
+		return n;
+	bulk_destruct(zone, items, built);
+	bulk_undo(zone, items, n);
+	return bulk_fail(zone, error);
+}
+
+int
+uma_zalloc_burst(uma_zone_t zone, void **items, int n, int flags)
+{
+	int error;
+
+	if (!bulk_args_valid(items, n) || n == 0)
+		return 0;
+	flags = zalloc_check_flags(zone, flags);
+	zalloc_check_alive(zone);
+	int got = bulk_gather(zone, items, n, flags, &error);
+	if (got == 0 && (flags & M_WAITOK) && (error == 0 || error == ENOMEM)) {
+		items[0] = uma_zalloc(zone, flags);
+		return items[0] != NULL;
+	}
+	int built = bulk_construct(zone, items, got, flags, &error);
+	if (built < got)
+		bulk_undo(zone, items + built, got - built);
+	return built > 0 ? built : bulk_fail(zone, error);
+}
+
+/* ---- free ---- */
+
+/* A bucket of our own for the depot, filled from items; how many went in. */
+static int
+bulk_fill(struct uma_zone *zone, void *const *items, int n)
+{
+	struct bucket *b = zone_bucket_alloc(zone);
+	int put = 0;
+
+	if (b == NULL)
+		return 0;
+	while (put < n && b->ub_cnt < b->ub_cap)
+		bucket_push(b, items[put++]);
+	zone_load(zone, CACHE_FULL, b);
+	return put;
+}
+
+/* Items, none of them NULL, their dtor run, go back. */
+static void
+bulk_give(struct uma_zone *zone, void **items, int n)
+{
+	int put = 0;
+
+	while (put < n && cache_enabled(&zone->uz_cache)) {
+		put += cache_push_bulk(&zone->uz_cache, items + put, n - put);
+		if (put == n || zone_turn(zone, CACHE_FULL))
+			continue;
+		int filled = bulk_fill(zone, items + put, n - put);
+		if (filled == 0)
+			break;
+		put += filled;
+	}
+	for (; put < n; put += KEG_BATCH_MAX)
+		zone_release(
+		    zone, items + put, uma_min(n - put, KEG_BATCH_MAX));
+}
+
+void
+uma_zfree_bulk(uma_zone_t zone, void **items, int n)
+{
+	int saved = errno;
+
+	for (int from = 0, to; from < n; from = to + 1) {
+		for (to = from; to < n && items[to] != NULL; to++)
+			;
+		if (to == from)
+			continue;
+		zfree_check_alive(zone, items[from]);
+		bulk_destruct(zone, items + from, to - from);
+		bulk_give(zone, items + from, to - from);
+	}
+	errno = saved;
+}

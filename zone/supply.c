@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * supply.c - a zone's buckets: where they come from, how large they are, how many
+ * bytes of items they may hold.
+ *
+ * What can lie in buckets is paid for when a bucket is made, whether it is full
+ * or not: capacity times item size, against a cap for the zone and one for the
+ * process (vm.uma.zone_cache_max, vm.uma.cache_max).  So however many zones, CPUs
+ * and bursts there are, idle memory in caches is bounded.  At the cap a zone takes
+ * its own oldest full bucket, whose items go back to their slabs; without one,
+ * items go past the caches.
+ *
+ * Buckets begin at a size for their items, grow where CPUs meet at the depot's
+ * lock, and shrink at each reclaim.
+ */
+#include "pages_int.h"
+#include "zone_int.h"
+
+static _Atomic uint64_t supply_bytes; /* the sum of all uz_bucket_bytes */
+
+/* ---- the caps ---- */
+
+static void
+supply_give(struct uma_zone *zone, uint64_t bytes)
+{
+	atomic_fetch_sub_explicit(&supply_bytes, bytes, memory_order_relaxed);
+	atomic_fetch_sub_explicit(
+	    &zone->uz_bucket_bytes, bytes, memory_order_relaxed);
+}
+
+static bool
+supply_take(struct uma_zone *zone, uint64_t bytes)
+{
+	uint64_t all = atomic_fetch_add_explicit(
+	    &supply_bytes, bytes, memory_order_relaxed);
+	uint64_t mine = atomic_fetch_add_explicit(
+	    &zone->uz_bucket_bytes, bytes, memory_order_relaxed);
+
+	if (uma_likely(all + bytes <= uma_settings.set_cache_max &&
+		       mine + bytes <= uma_settings.set_zone_cache_max))
+		return true;
+	supply_give(zone, bytes);
+	return false;
+}
+
+static uint64_t
+bucket_item_bytes(const struct uma_zone *zone, int cap)
+{
+	return (uint64_t)cap * zone->uz_hot.size;
+}
+
+/* ---- buckets ---- */
+
+/* The zone's oldest bucket, emptied; NULL when the depot is empty. */
+static struct bucket *
+zone_bucket_recycle(struct uma_zone *zone)
+{
+	struct bucket *b = depot_take_oldest(zone);
+
+	if (b != NULL) {
+		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
+		b->ub_cnt = 0;
+	}
+	return b;
+}
+
+struct bucket *
+zone_bucket_alloc(struct uma_zone *zone)
+{
+	int cap = (int)atomic_load_explicit(
+	    &zone->uz_bucket_cap, memory_order_relaxed);
+
+	if (!supply_take(zone, bucket_item_bytes(zone, cap)))
+		return zone_bucket_recycle(zone);
+	struct bucket *b =
+	    bucket_alloc(cap, (zone->uz_hot.flags & UMA_ZONE_VM) != 0);
+	if (b == NULL)
+		supply_give(zone, bucket_item_bytes(zone, cap));
+	return b;
+}
+
+void
+zone_bucket_free(struct uma_zone *zone, struct bucket *b)
+{
+	supply_give(zone, bucket_item_bytes(zone, b->ub_cap));
+	bucket_free(b);
+}
+
+uint32_t
+zone_bucket_cap_first(const struct uma_zone *zone)
+{
+	return zone->uz_hot.flags & UMA_ZONE_MAXBUCKET
+		   ? BUCKET_CAP_MAX
+		   : (uint32_t)bucket_cap_for(zone->uz_hot.size);
+}
+
+/* Racing changes may get lost: the size is a hint. */
+static void
+zone_bucket_set_cap(struct uma_zone *zone, uint32_t cap)
+{
+	atomic_store_explicit(&zone->uz_bucket_cap, cap, memory_order_relaxed);
+}
+
+void
+zone_bucket_grow(struct uma_zone *zone)
+{
+	uint32_t cap =
+	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
+
+	if (cap < BUCKET_CAP_MAX && uma_zone_get_max(zone) == 0)
+		zone_bucket_set_cap(zone, cap + 1);
+}
+
+void
+zone_bucket_shrink(struct uma_zone *zone, bool much)
+{
+	uint32_t cap =
+	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
+	uint32_t first = zone_bucket_cap_first(zone);
+
+	if (cap > first)
+		zone_bucket_set_cap(
+		    zone, much ? first + (cap - first) / 2 : cap - 1);
+}
+
+/* ---- from and to the CPUs ---- */
+
+void
+zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus)
+{
+	struct bucket *b, *next;
+
+	cds_list_for_each_entry_safe (b, next, surplus, ub_link) {
+		if (b->ub_cnt > 0)
+			depot_put(zone, b);
+		else
+			zone_bucket_free(zone, b);
+	}
+}
+
+void
+zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
+{
+	CDS_LIST_HEAD(surplus);
+
+	cache_load(&zone->uz_cache, want, b, &surplus);
+	zone_dispose(zone, &surplus);
+}
+
+bool
+zone_turn(struct uma_zone *zone, enum cache_want want)
+{
+	CDS_LIST_HEAD(surplus);
+	bool again = cache_turn(&zone->uz_cache, want, &surplus);
+
+	zone_dispose(zone, &surplus);
+	return again;
+}
+
+/* ---- from and to the keg ---- */
+
+/* A bucket of items fresh from the keg, as many as the limit leaves. */
+static struct bucket *
+zone_fill(struct uma_zone *zone, int flags, int *error)
+{
+	struct bucket *b = zone_bucket_alloc(zone);
+
+	if (b == NULL)
+		return NULL;
+	int n = (int)limit_take(zone, b->ub_cap);
+	if (n > 0) {
+		int got = keg_import(
+		    zone->uz_keg, &b->ub_slot[1], n, 0, flags, error);
+
+		limit_give(zone, (uint64_t)(n - got));
+		b->ub_cnt = (uint16_t)got;
+	}
+	if (b->ub_cnt == 0) {
+		zone_bucket_free(zone, b);
+		return NULL;
+	}
+	return b;
+}
+
+struct bucket *
+zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
+{
+	struct bucket *b = depot_take(zone, false);
+
+	if (b == NULL)
+		b = zone_fill(zone, flags, error);
+	if (b == NULL)
+		b = depot_take(zone, true);
+	/* A batch that an init cut short serves the caller all the same. */
+	if (b != NULL)
+		*error = 0;
+	return b;
+}
+
+void
+zone_release(struct uma_zone *zone, void **items, int n)
+{
+	keg_release(zone->uz_keg, zone->uz_name, items, n);
+	limit_give(zone, (uint64_t)n);
+}
+
+void
+zone_release_bucket(struct uma_zone *zone, struct bucket *b)
+{
+	if (b->ub_cnt > 0)
+		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
+	zone_bucket_free(zone, b);
+}
