@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The whole build of libuma.  Two commands are enough to meet it:
+#
+#   make demo     build, install into a stage, run examples/ on real data
+#   make check    the tests: every one with and without restartable sequences
+#
+# all (the default), examples, check-all, lint, stress, bench, install,
+# uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
+# CC CFLAGS LDFLAGS, PREFIX LIBDIR INCLUDEDIR MANDIR DESTDIR, DEBUG=1|2,
+# SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
+# DEPS=no (never look for missing packages, never install one), RERUN=no (check
+# without the second run).
+
+VERSION := $(shell sed -n 's/.*UMA_VERSION_STRING "\(.*\)"/\1/p' include/uma.h)
+SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
+SOFILE  := libuma.so.$(VERSION)
+
+# What is installed is written down here, never collected by a wildcard.
+HEADERS = uma.h uma/seq.h uma/seq_x86_64.h uma/stat.h
+MAN3    = uma.3 uma_find_refcnt.3 uma_reclaim.3 uma_stat.3 uma_version.3 \
+	uma_zalloc.3 uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/libuma
+
+CFLAGS  ?= -O2 -g
+OBJCOPY ?= objcopy
+comma   := ,
+
+# Each variant builds in a directory of its own.
+O ?= build$(if $(DEBUG),-debug$(DEBUG))$(if $(SAN),-$(firstword \
+	$(subst $(comma), ,$(SAN))))
+STAGE = $(abspath $(O))/stage
+
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer)
+WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes
+FLAGS = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -MMD -MP $(SANFLAGS) \
+	$(if $(DEBUG),-DUMA_DEBUG=$(DEBUG)) $(CPPFLAGS) $(CFLAGS) -fno-lto
+
+# The include path is the layering: a folder sees only those it may use.
+INC_pages    = -Iinclude -Ipages
+INC_percpu   = -Iinclude -Ipages -Ipercpu
+INC_slab     = -Iinclude -Ipages -Islab
+INC_zone     = -Iinclude -Ipages -Ipercpu -Islab -Izone
+INC_test     = -Iinclude
+FOLDERS      = pages percpu slab zone
+
+sources   = $(patsubst %.c,$(O)/%,$(wildcard $(1)))
+OBJS     := $(addsuffix .o,$(call sources,$(FOLDERS:%=%/*.c)))
+TESTS    := $(call sources,test/test_*.c)
+STRESS   := $(call sources,test/stress_*.c)
+BENCH    := $(call sources,test/bench_*.c)
+EXAMPLES := $(sort $(call sources,examples/*.c) $(patsubst \
+	examples/%/,$(O)/examples/%,$(dir $(wildcard examples/*/*.c))))
+INTERNAL := $(filter $(O)/test/test_int_%,$(TESTS))
+PUBLIC   := $(filter-out $(INTERNAL),$(TESTS) $(STRESS) $(BENCH))
+LIBS     := $(O)/libuma.a $(O)/$(SOFILE)
+
+# One goal is built on all CPUs; of several, each waits for the one before.
+ifeq ($(MAKELEVEL)$(word 2,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# Goals for people first install what is missing; `all` and `install`, which
+# packagers call, never do.
+GATE := $(if $(filter check-all lint,$(MAKECMDGOALS)),deps-all,\
+	$(if $(filter demo check examples stress bench,$(MAKECMDGOALS)),deps))
+
+say = @$(if $(V),:,printf '  %-5s %s\n' $(1) $(patsubst $(O)/%,%,$@))
+Q  := $(if $(V),,@)
+
+.PHONY: all demo check check-all lint stress bench examples install \
+	uninstall dist deps deps-all clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(LIBS)
+
+# ---- the library ----
+
+# What the last build was made with and of; new when this one differs.
+$(O)/.flags: export NOW = $(CC) $(FLAGS) $(LDFLAGS)
+$(O)/.files: export NOW = $(OBJS)
+$(O)/.flags $(O)/.files: FORCE $(GATE)
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$NOW" | cmp -s - $@ || printf '%s\n' "$$NOW" >$@
+
+$(O)/test/test_int_%.o: INC_test = $(INC_zone)
+$(O)/%.o: %.c $(O)/.flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(INC_$(patsubst %/,%,$(dir $*))) -c -o $@ $<
+
+# One object whose hidden names are local, so that a program may use them too.
+$(O)/libuma.o: $(OBJS) $(O)/.files
+	$(call say,LD)
+	$(Q)$(LD) -r -o $@ $(OBJS) && $(OBJCOPY) --localize-hidden $@
+
+$(O)/libuma.a: $(O)/libuma.o
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# nodelete: a thread's rseq area may point into us after a dlclose.  The
+# sanitizers leave names for the program to define, hence no -z defs there.
+$(O)/$(SOFILE): $(OBJS) $(O)/.files zone/libuma.map
+	$(call say,LD)
+	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -fno-lto -shared -o $@ \
+		$(OBJS) -Wl,-soname,$(SONAME) \
+		-Wl,--version-script=zone/libuma.map -Wl,-z,nodelete \
+		$(if $(SAN),,-Wl$(comma)-z$(comma)defs)
+	$(Q)ln -sf $(SOFILE) $(O)/$(SONAME) && ln -sf $(SONAME) $(O)/libuma.so
+
+# ---- tests and examples ----
+
+link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+	$$(pkg-config --libs check) -pthread
+
+# The archive shows a test what it shows a user; test_int_* see everything.
+$(PUBLIC): %: %.o $(O)/libuma.a
+	$(call say,LD)
+	$(Q)$(link)
+$(INTERNAL): %: %.o $(OBJS)
+	$(call say,LD)
+	$(Q)$(link)
+
+# Examples are what a user would write, against the installed library only: a
+# file each, or a folder.
+$(O)/stage/.done: $(LIBS) $(HEADERS:%=include/%) $(MAN3:%=man/%) Makefile
+	$(call say,STAGE)
+	@rm -rf $(STAGE)
+	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
+		LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include \
+		MANDIR=$(STAGE)/share/man DOCDIR=$(STAGE)/share/doc/libuma
+	@touch $@
+
+.SECONDEXPANSION:
+$(EXAMPLES): $(O)/examples/%: $(O)/stage/.done \
+		$$(wildcard examples/$$*.c examples/$$*/*.[ch])
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig; export PKG_CONFIG_PATH; \
+	$(CC) -std=gnu11 $(WARN) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ \
+		$(filter %.c,$^) $$(pkg-config --cflags --libs libuma) \
+		-pthread -Wl,-rpath,$(STAGE)/lib
+
+examples: $(EXAMPLES)
+
+demo: $(EXAMPLES)
+	@sh examples/demo.sh $(O)/examples
+
+run = CC='$(CC)' MAKE='$(MAKE)' O='$(O)' SAN='$(SAN)' \
+	DEBUG='$(DEBUG)' STAGE='$(STAGE)' sh test/$(1)
+
+check: $(TESTS) $(EXAMPLES) $(O)/stage/.done
+	@RERUN='$(RERUN)' $(call run,suite.sh) $(TESTS)
+
+# A variant that does not even build leaves no total, which counts as failed.
+variant = rm -f $(O)-$(1)/log/total; $(MAKE) --no-print-directory check \
+	O=$(O)-$(1) DEPS=no RERUN=no $(2)
+
+check-all: deps-all
+	-+@$(call variant,debug2,DEBUG=2)
+	-+@$(call variant,address,DEBUG=1 SAN=address$(comma)undefined)
+	-+@$(call variant,thread,DEBUG=1 SAN=thread)
+	-+@rm -f $(O)/log/total-lint; $(MAKE) --no-print-directory lint DEPS=no
+	@sh test/total.sh $(O)-debug2/log/total $(O)-address/log/total \
+		$(O)-thread/log/total $(O)/log/total-lint >$(O)/log/all; \
+		rc=$$?; cat $(O)/log/all; exit $$rc
+
+lint: all $(O)/stage/.done
+	@$(foreach f,$(FOLDERS),INC_$f='$(INC_$f)' )FOLDERS='$(FOLDERS)' \
+	HEADERS='$(HEADERS)' MAN3='$(MAN3)' OBJS='$(OBJS)' WARN='$(WARN)' \
+	$(call run,lint.sh)
+
+stress: $(STRESS)
+bench: $(BENCH)
+stress bench:
+	@for t in $^; do $$t || exit 1; done
+
+# ---- installing ----
+
+define PC
+prefix=$(PREFIX)
+libdir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))
+includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))
+
+Name: libuma
+Description: Zone allocator: FreeBSD's uma(9) for programs
+Version: $(VERSION)
+Libs: -L$${libdir} -luma
+Libs.private: -pthread
+Cflags: -I$${includedir}
+endef
+
+# "NAME PAGE" for each name in the NAME section of a page.
+man_names = cd man && awk '/^\.Sh/ { on = $$2 == "NAME" } \
+	on && $$1 == ".Nm" { print $$2, FILENAME }' $(MAN3)
+
+install uninstall: export PC := $(PC)
+install uninstall: inc = "$(DESTDIR)$(INCLUDEDIR)"
+install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
+install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
+install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
+
+install: all
+	@mkdir -p $(inc)/uma $(lib)/pkgconfig $(man) $(doc)
+	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
+	$(Q)install -m 644 $(O)/libuma.a $(lib)
+	$(Q)install -m 755 $(O)/$(SOFILE) $(lib)
+	$(Q)ln -sf $(SOFILE) $(lib)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(lib)/libuma.so
+	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
+	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
+	$(Q)$(man_names) | while read -r name page; do \
+		[ $$name.3 = $$page ] || \
+		echo ".so man3/$$page" >$(man)/$$name.3 || exit; done
+	$(Q)install -m 644 LICENSE $(doc)
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
+
+uninstall:
+	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(lib)/pkgconfig/libuma.pc \
+		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
+		$(MAN3:%=$(man)/%) $(doc)/LICENSE
+	$(Q)$(man_names) | while read -r name _; do \
+		rm -f $(man)/$$name.3; done
+	$(Q)rmdir $(inc)/uma $(doc) 2>/dev/null || :
+
+dist:
+	@mkdir -p $(O)
+	git archive --prefix=libuma-$(VERSION)/ -o $(O)/libuma-$(VERSION).tar.gz HEAD
+
+# ---- housekeeping ----
+
+deps deps-all:
+	@$(if $(filter no,$(DEPS)),:,CC='$(CC)' sh test/deps.sh $@)
+
+clean:
+	rm -rf build build-*
+
+-include $(OBJS:.o=.d) $(addsuffix .d,$(TESTS) $(STRESS) $(BENCH))
