@@ -19,7 +19,7 @@ SOFILE  := libuma.so.$(VERSION)
 # What is installed is written down here, never collected by a wildcard.
 HEADERS = uma.h uma/seq.h uma/seq_x86_64.h uma/stat.h
 MAN3    = uma.3 uma_find_refcnt.3 uma_reclaim.3 uma_stat.3 uma_version.3 \
-	uma_zalloc.3 uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
+	uma_zalloc.3 uma_zalloc_bulk.3 uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib

@@ -6,8 +6,6 @@
 #define UMA_SEQ_MODULE_STAYS
 #include <uma/inline.h>
 
-#include "zone_int.h"
-
 int
 uma_inline_abi_1(void)
 {

@@ -57,6 +57,8 @@ uma_start(void)
 {
 	if (uma_likely(atomic_load_explicit(&started, memory_order_acquire)))
 		return true;
+	if (!module_pin())
+		return false;
 	uma_lock_acquire(&uma_start_lock);
 	if (!atomic_load_explicit(&started, memory_order_relaxed))
 		atomic_store_explicit(

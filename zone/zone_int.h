@@ -72,7 +72,7 @@ _Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
 		   offsetof(struct uma_zone, uz_hot) == 0,
     "what a hit reads is one line, and uma/seq.h's");
 
-/* ---- start.c, settings.c, fork.c: start of the library ---- */
+/* ---- start.c, settings.c, pin.c, fork.c: start of the library ---- */
 
 struct settings {
 	bool set_debug_check; /* debug=check */
@@ -87,6 +87,8 @@ extern struct settings uma_settings;
 /* Once, before the first zone; false: no memory, try again. */
 bool uma_start(void);
 extern struct uma_lock uma_start_lock; /* held while it is under way */
+/* pin.c: we shall not be unloaded; false: no memory, try again. */
+bool module_pin(void);
 /* settings.c: fill *set from a text of the form name=value,name=value. */
 void settings_parse(struct settings *set, const char *text);
 /* fork.c: registers the handlers; false: no memory. */

@@ -43,31 +43,38 @@ UMA_API int uma_inline_abi_1(void);
 
 #if UMA_HAVE_SEQ
 
-/* Once an object, and not for ld --gc-sections to drop. */
+/* Once an object; retain keeps it from ld --gc-sections. */
 #ifdef __has_attribute
 #if __has_attribute(retain)
-__attribute__((retain))
+#define uma_inline_kept __attribute__((used, retain))
 #endif
 #endif
-__attribute__((used)) static int (*uma_inline_abi_wanted)(
-    void) = uma_inline_abi_1;
+#ifndef uma_inline_kept
+#define uma_inline_kept __attribute__((used))
+#endif
+static int (*uma_inline_abi_wanted)(void) uma_inline_kept = uma_inline_abi_1;
+#undef uma_inline_kept
 
 #ifdef __cplusplus
-static_assert(
+#define uma_inline_assert static_assert
 #else
-_Static_assert(
+#define uma_inline_assert _Static_assert
 #endif
-    sizeof(void *) == 8 && sizeof(struct uma_zone_hot) == 64 &&
-	offsetof(struct uma_zone_hot, cache.alloc_base) == 0 &&
-	offsetof(struct uma_zone_hot, cache.free_base) == 8 &&
-	offsetof(struct uma_zone_hot, cache.rs) == 16 &&
-	offsetof(struct uma_zone_hot, cache.id) == 24 &&
-	offsetof(struct uma_zone_hot, cache.over) == 32 &&
-	offsetof(struct uma_zone_hot, ctor) == 40 &&
-	offsetof(struct uma_zone_hot, dtor) == 48 &&
-	offsetof(struct uma_zone_hot, size) == 56 &&
-	offsetof(struct uma_zone_hot, flags) == 60,
-    "UMA_INLINE_ABI 1");
+uma_inline_assert(sizeof(void *) == 8 && sizeof(struct uma_seq_cache) == 40 &&
+		      offsetof(struct uma_seq_cache, alloc_base) == 0 &&
+		      offsetof(struct uma_seq_cache, free_base) == 8 &&
+		      offsetof(struct uma_seq_cache, rs) == 16 &&
+		      offsetof(struct uma_seq_cache, id) == 24 &&
+		      offsetof(struct uma_seq_cache, over) == 32,
+    "the cache of UMA_INLINE_ABI 1");
+uma_inline_assert(sizeof(struct uma_zone_hot) == 64 &&
+		      offsetof(struct uma_zone_hot, cache) == 0 &&
+		      offsetof(struct uma_zone_hot, ctor) == 40 &&
+		      offsetof(struct uma_zone_hot, dtor) == 48 &&
+		      offsetof(struct uma_zone_hot, size) == 56 &&
+		      offsetof(struct uma_zone_hot, flags) == 60,
+    "the zone's first line of UMA_INLINE_ABI 1");
+#undef uma_inline_assert
 
 static inline struct uma_zone_hot *
 uma_inline_hot(uma_zone_t zone)
