@@ -102,8 +102,9 @@ keg_page_flags(const struct keg *keg)
 {
 	uint32_t flags = keg->uk_config.kc_flags;
 
-	/* Counters start at zero even where items need not. */
-	bool zero = !(flags & UMA_ZONE_MALLOC) || (flags & UMA_ZONE_REFCNT);
+	/* Counters and CPUs' copies start at zero even where items need not. */
+	bool zero = !(flags & UMA_ZONE_MALLOC) ||
+		    (flags & (UMA_ZONE_REFCNT | UMA_ZONE_PCPU)) != 0;
 
 	return (zero ? PAGES_ZERO : 0) |
 	       (flags & UMA_ZONE_NODUMP ? PAGES_NODUMP : 0);
@@ -465,9 +466,9 @@ keg_release(struct keg *keg, const char *who, void **items, int n)
 }
 
 uint32_t *
-keg_check(struct keg *keg, const char *who, const void *item)
+keg_check(struct keg *keg, const char *who, const char *op, const void *item)
 {
-	struct request r = {who, "lookup", item};
+	struct request r = {who, op, item};
 
 	uma_lock_acquire(&keg->uk_lock);
 	struct place at = keg_locate(keg, &r);

@@ -59,10 +59,12 @@ int keg_import(
 void keg_release(struct keg *keg, const char *who, void **items, int n);
 
 /*
- * keg_check: abort with a message unless item is one of the keg's that is out.
- * Its counter's address, in a REFCNT keg; otherwise NULL.
+ * keg_check: abort with a message unless item is one of the keg's that is out;
+ * op, "free" or "lookup", is what the message says was tried.  Its counter's
+ * address, in a REFCNT keg; otherwise NULL.
  */
-uint32_t *keg_check(struct keg *keg, const char *who, const void *item);
+uint32_t *keg_check(
+    struct keg *keg, const char *who, const char *op, const void *item);
 
 /*
  * keg_fail: abort over a free of item that only the caller could find wrong.

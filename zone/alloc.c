@@ -327,6 +327,9 @@ miss:
 static __attribute__((noinline)) void
 zfree_destruct(struct uma_zone *zone, void *item, void *arg)
 {
+	/* The dtor is not to meet what is no item of ours. */
+	if (uma_unlikely(uma_settings.set_debug_check))
+		keg_check(zone->uz_keg, zone->uz_name, "free", item);
 	zone->uz_hot.dtor(item, (int)zone->uz_hot.size, arg);
 	zfree_bare(zone, item);
 }

@@ -99,8 +99,12 @@ bulk_destruct(struct uma_zone *zone, void **items, int n)
 {
 	uma_dtor dtor = zone->uz_hot.dtor;
 
-	for (int k = 0; dtor != NULL && k < n; k++)
+	for (int k = 0; dtor != NULL && k < n; k++) {
+		if (uma_unlikely(uma_settings.set_debug_check))
+			keg_check(
+			    zone->uz_keg, zone->uz_name, "free", items[k]);
 		dtor(items[k], (int)zone->uz_hot.size, NULL);
+	}
 }
 
 static int

@@ -45,5 +45,5 @@ uma_find_refcnt(uma_zone_t zone, void *item)
 	UMA_FATAL_IF(!(zone->uz_hot.flags & UMA_ZONE_REFCNT),
 	    "zone '%s': counter of %p asked for, but no UMA_ZONE_REFCNT",
 	    uma_escape(name, sizeof name, zone->uz_name), item);
-	return keg_check(zone->uz_keg, zone->uz_name, item);
+	return keg_check(zone->uz_keg, zone->uz_name, "lookup", item);
 }

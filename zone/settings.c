@@ -121,7 +121,8 @@ parse_bytes(const char *text, uint64_t *bytes)
 		const char *u = strchr(unit, *p | 0x20);
 		int shift = u != NULL ? 10 * (int)(u - unit + 1) : 0;
 
-		if (u == NULL || p[1] != '\0' || n > (uint64_t)INT64_MAX >> shift)
+		if (u == NULL || p[1] != '\0' ||
+		    n > (uint64_t)INT64_MAX >> shift)
 			return false;
 		n <<= shift;
 	}

@@ -12,8 +12,8 @@
 struct uma_lock uma_start_lock = UMA_LOCK_INITIALIZER(UMA_RANK_INIT);
 struct settings uma_settings = {
     .set_zone_warnings = true,
-    .set_cache_max = (uint64_t)512 << 20,
-    .set_zone_cache_max = (uint64_t)64 << 20,
+    .set_cache_max = (uint64_t)256 << 20,
+    .set_zone_cache_max = (uint64_t)16 << 20,
 };
 
 /* The steps that must not be repeated, guarded by uma_start_lock. */
