@@ -95,9 +95,9 @@ item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 {
 	int error = 0;
 
-	if (zone->uz_hot.ctor != NULL)
-		error = zone->uz_hot.ctor(item, (int)zone->uz_hot.size, arg,
-		    zalloc_check_flags(zone, flags));
+	flags = zalloc_check_flags(zone, flags);
+	if (zone->uz_ctor != NULL)
+		error = zone->uz_ctor(item, (int)zone->uz_hot.size, arg, flags);
 	if (error == 0 && (flags & M_ZERO))
 		item_zero(zone, item);
 	return error;
@@ -119,7 +119,7 @@ zalloc_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 static inline void *
 item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
 {
-	if (uma_unlikely(zone->uz_hot.ctor != NULL || (flags & M_ZERO) != 0))
+	if (uma_unlikely((uint32_t)flags >= zone->uz_hot.flags_below))
 		return zalloc_construct(zone, item, arg, flags);
 	return item;
 }
@@ -327,23 +327,22 @@ miss:
 static __attribute__((noinline)) void
 zfree_destruct(struct uma_zone *zone, void *item, void *arg)
 {
+	if (item == NULL)
+		return;
 	/* The dtor is not to meet what is no item of ours. */
 	if (uma_unlikely(uma_settings.set_debug_check))
 		keg_check(zone->uz_keg, zone->uz_name, "free", item);
-	zone->uz_hot.dtor(item, (int)zone->uz_hot.size, arg);
+	zone->uz_dtor(item, (int)zone->uz_hot.size, arg);
 	zfree_bare(zone, item);
 }
 
 static inline void
 zfree(struct uma_zone *zone, void *item, void *arg)
 {
-	if (uma_unlikely(item == NULL))
-		return;
-	if (uma_unlikely(zone->uz_hot.dtor != NULL)) {
+	if (uma_likely((uintptr_t)item >= zone->uz_hot.item_least))
+		zfree_bare(zone, item);
+	else
 		zfree_destruct(zone, item, arg);
-		return;
-	}
-	zfree_bare(zone, item);
 }
 
 void

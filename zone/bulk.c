@@ -84,7 +84,7 @@ static int
 bulk_construct(
     struct uma_zone *zone, void **items, int n, int flags, int *error)
 {
-	if (zone->uz_hot.ctor == NULL && !(flags & M_ZERO))
+	if (zone->uz_ctor == NULL && !(flags & M_ZERO))
 		return n;
 	for (int k = 0; k < n; k++) {
 		*error = item_construct(zone, items[k], NULL, flags);
@@ -97,7 +97,7 @@ bulk_construct(
 static void
 bulk_destruct(struct uma_zone *zone, void **items, int n)
 {
-	uma_dtor dtor = zone->uz_hot.dtor;
+	uma_dtor dtor = zone->uz_dtor;
 
 	for (int k = 0; dtor != NULL && k < n; k++) {
 		if (uma_unlikely(uma_settings.set_debug_check))

@@ -205,6 +205,8 @@ zone_make(
 		return NULL;
 	zone->uz_hot.size = (uint32_t)size;
 	zone->uz_hot.flags = flags;
+	zone->uz_hot.flags_below = M_ZERO;
+	zone->uz_hot.item_least = 1;
 	if (!zone_init(zone, name, kc)) {
 		int error = errno;
 
@@ -245,8 +247,10 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 	};
 	struct uma_zone *zone = zone_make(name, size, &kc, flags);
 	if (zone != NULL) {
-		zone->uz_hot.ctor = ctor;
-		zone->uz_hot.dtor = dtor;
+		zone->uz_ctor = ctor;
+		zone->uz_dtor = dtor;
+		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
+		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
 	}
 	return zone;
 }

@@ -49,6 +49,8 @@ struct uma_zone {
 
 	/* misses */
 	_Alignas(UMA_CACHE_LINE) struct cache uz_cache;
+	uma_ctor uz_ctor;
+	uma_dtor uz_dtor;
 	struct keg *uz_keg;
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	_Atomic uint64_t

@@ -26,13 +26,19 @@ struct uma_seq_cache {
 	uint64_t over;
 };
 
-/* The first line of a zone: all that a hit touches of it. */
+/*
+ * The first line of a zone: all that a hit touches of it.  One comparison tells
+ * an allocation that is no hit: flags is M_ZERO or more, or the zone has a ctor
+ * (then flags_below is 0); and one a free: item is NULL, or the zone has a dtor
+ * (then item_least is the largest number).
+ */
 struct uma_zone_hot {
 	struct uma_seq_cache cache;
-	uma_ctor ctor;
-	uma_dtor dtor;
+	uintptr_t item_least;
+	uint32_t flags_below;
 	uint32_t size; /* bytes an item */
-	uint32_t flags;
+	uint32_t flags; /* UMA_ZONE_* */
+	uint32_t spare;
 };
 
 /*
