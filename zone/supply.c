@@ -64,6 +64,40 @@ zone_bucket_recycle(struct uma_zone *zone)
 	return b;
 }
 
+/*
+ * After the pool could not grow, it is not asked to for a while: a program that
+ * is out of memory frees, and no free is to make system calls in vain.
+ */
+#define SUPPLY_DRY_NS INT64_C(10000000)
+static _Atomic int64_t supply_dry_until; /* 0: not dry */
+
+static bool
+supply_is_dry(void)
+{
+	int64_t until =
+	    atomic_load_explicit(&supply_dry_until, memory_order_relaxed);
+
+	if (uma_likely(until == 0))
+		return false;
+	if (uma_now_ns() < until)
+		return true;
+	atomic_store_explicit(&supply_dry_until, 0, memory_order_relaxed);
+	return false;
+}
+
+static struct bucket *
+supply_bucket(const struct uma_zone *zone, int cap)
+{
+	bool nogrow =
+	    (zone->uz_hot.flags & UMA_ZONE_VM) != 0 || supply_is_dry();
+	struct bucket *b = bucket_alloc(cap, nogrow);
+
+	if (b == NULL && !nogrow)
+		atomic_store_explicit(&supply_dry_until,
+		    uma_now_ns() + SUPPLY_DRY_NS, memory_order_relaxed);
+	return b;
+}
+
 struct bucket *
 zone_bucket_alloc(struct uma_zone *zone)
 {
@@ -72,8 +106,7 @@ zone_bucket_alloc(struct uma_zone *zone)
 
 	if (!supply_take(zone, bucket_item_bytes(zone, cap)))
 		return zone_bucket_recycle(zone);
-	struct bucket *b =
-	    bucket_alloc(cap, (zone->uz_hot.flags & UMA_ZONE_VM) != 0);
+	struct bucket *b = supply_bucket(zone, cap);
 	if (b == NULL)
 		supply_give(zone, bucket_item_bytes(zone, cap));
 	return b;

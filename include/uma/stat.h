@@ -36,7 +36,8 @@ struct uma_zone_stat {
 
 /*
  * uma_zone_stat: fill *st.  Exact when no other thread is inside a call on
- * the zone; otherwise each number is one that was true during the call.
+ * the zone; otherwise each number is near, and items that a reclaim under way
+ * has in hand count as used.
  *
  * Returns  0, or -1 with errno EINVAL: st->size below the first version's.
  */
