@@ -115,7 +115,7 @@ struct topology {
 /*
  * topology_read: the machine below root ("" for the real one), from
  * sys/devices/system/{cpu/possible,node/possible}; what cannot be read counts
- * as sysconf's CPUs and one domain.
+ * as all CPUs that the kernel has room for, and as one domain.
  */
 void topology_read(const char *root, struct topology *tp);
 int pages_cpu_cnt(void); /* tp_cpus of the real machine, from pages_init */

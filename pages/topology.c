@@ -84,6 +84,21 @@ list_read(const char *root, const char *name)
 	return list_highest(text);
 }
 
+/*
+ * Without the file: the kernel's CPU masks have a bit for every CPU that there
+ * can be, and it says how long they are.  Too many is harmless; too few is not,
+ * since headers are found by the kernel's numbers.
+ */
+static int
+cpus_from_mask(void)
+{
+	static const int enough = 8192 * CHAR_BIT;
+	uint64_t mask[8192 / sizeof(uint64_t)];
+	long len = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+
+	return len > 0 ? (int)len * CHAR_BIT : enough;
+}
+
 void
 topology_read(const char *root, struct topology *tp)
 {
@@ -93,7 +108,7 @@ topology_read(const char *root, struct topology *tp)
 
 	tp->tp_cpus = cpu + 1;
 	if (cpu < 0)
-		tp->tp_cpus = uma_max((int)sysconf(_SC_NPROCESSORS_CONF), 1);
+		tp->tp_cpus = cpus_from_mask();
 	tp->tp_domains = uma_max(node, 0) + 1;
 	errno = saved;
 }

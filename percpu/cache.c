@@ -44,7 +44,8 @@
  * (7) Counting.  A pop raises the header's count right before its commit.  An
  * abort between the two is seen by the abort stub, which raises over.  So
  *     hits = sum of (h_allocs - HEADER_ALLOCS) - over
- * exactly, at rest; while others run it may be ahead by one a thread.  Frees are
+ * exactly, at rest; while others run it may be ahead by one a thread, and the child
+ * of a fork stays so for each thread that the fork caught between the two.  Frees are
  * not counted: they are allocations less the items that are out.  A reader takes
  * the items in the cache first and the count afterwards; it stops nobody.
  *
