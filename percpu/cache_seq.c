@@ -18,6 +18,10 @@
 
 #if UMA_HAVE_SEQ
 
+#ifdef __aarch64__
+#define seq_swap_empty uma_seq_swap_empty
+#define seq_swap_full  uma_seq_swap_full
+#else
 /*
  * If this CPU's header is of table and its bucket at the end that cmp tests for,
  * its cursor becomes to.  The former cursor; NULL if it is not so.
@@ -48,6 +52,7 @@
 
 SEQ_SWAP(seq_swap_empty, "0", "cmpq $0, (%[old])")
 SEQ_SWAP(seq_swap_full, "8", "cmpq $1, 8(%[old])")
+#endif
 
 static void **
 seq_swap(struct cache *c, enum cache_want want, struct bucket *b)

@@ -265,7 +265,7 @@ constants()
 {
 	awk '/^#define[ \t]+[A-Z]/ {
 		sub(/\(.*/, "", $2)
-		if ($2 !~ /_H$/ && $2 != "UMA_API")
+		if ($2 !~ /_H$/ && $2 != "UMA_API" && $2 !~ /^UMA_SEQ_/)
 			print $2
 	}' $headers | sort -u >"$work/defined"
 	(cd "$man" && cat $pages) | tr -c 'A-Za-z0-9_' '\n' | sort -u \

@@ -98,6 +98,10 @@ script examples sh examples/run-tests.sh "$O/examples"
 if [ -z "$SAN" ]; then
 	script install sh test/test_install.sh
 	script manual sh test/manual.sh "$STAGE" "$O"
+	script inline sh test/inline.sh "$STAGE" "$O"
+	script hits sh test/hits.sh "$O"
+	script aarch64 sh test/aarch64.sh "$O"
+	script model sh test/model/check.sh
 fi
 
 for t in "$logs"/*.total; do

@@ -69,10 +69,8 @@ uma_inline_assert(sizeof(void *) == 8 && sizeof(struct uma_seq_cache) == 40 &&
     "the cache of UMA_INLINE_ABI 1");
 uma_inline_assert(sizeof(struct uma_zone_hot) == 64 &&
 		      offsetof(struct uma_zone_hot, cache) == 0 &&
-		      offsetof(struct uma_zone_hot, ctor) == 40 &&
-		      offsetof(struct uma_zone_hot, dtor) == 48 &&
-		      offsetof(struct uma_zone_hot, size) == 56 &&
-		      offsetof(struct uma_zone_hot, flags) == 60,
+		      offsetof(struct uma_zone_hot, item_least) == 40 &&
+		      offsetof(struct uma_zone_hot, flags_below) == 48,
     "the zone's first line of UMA_INLINE_ABI 1");
 #undef uma_inline_assert
 
@@ -92,7 +90,7 @@ uma_inline_zalloc(uma_zone_t zone, int flags)
 	struct uma_zone_hot *hot = uma_inline_hot(zone);
 	void *item;
 
-	if (__builtin_expect(hot->ctor != NULL || (flags & M_ZERO) != 0, 0))
+	if (__builtin_expect((uint32_t)flags >= hot->flags_below, 0))
 		return uma_zalloc(zone, flags);
 	UMA_SEQ_POP(&hot->cache, item, miss);
 	return item;
@@ -108,7 +106,7 @@ uma_inline_zalloc_arg(uma_zone_t zone, void *arg, int flags)
 	struct uma_zone_hot *hot = uma_inline_hot(zone);
 	void *item;
 
-	if (__builtin_expect(hot->ctor != NULL || (flags & M_ZERO) != 0, 0))
+	if (__builtin_expect((uint32_t)flags >= hot->flags_below, 0))
 		return uma_zalloc_arg(zone, arg, flags);
 	UMA_SEQ_POP(&hot->cache, item, miss);
 	return item;
@@ -123,7 +121,7 @@ uma_inline_zfree(uma_zone_t zone, void *item)
 {
 	struct uma_zone_hot *hot = uma_inline_hot(zone);
 
-	if (__builtin_expect(item == NULL || hot->dtor != NULL, 0)) {
+	if (__builtin_expect((uintptr_t)item < hot->item_least, 0)) {
 		uma_zfree(zone, item);
 		return;
 	}
@@ -140,7 +138,7 @@ uma_inline_zfree_arg(uma_zone_t zone, void *item, void *arg)
 {
 	struct uma_zone_hot *hot = uma_inline_hot(zone);
 
-	if (__builtin_expect(item == NULL || hot->dtor != NULL, 0)) {
+	if (__builtin_expect((uintptr_t)item < hot->item_least, 0)) {
 		uma_zfree_arg(zone, item, arg);
 		return;
 	}

@@ -42,8 +42,9 @@ struct uma_zone_hot {
 };
 
 /*
- * Sequences are for x86-64, compilers whose asm goto has outputs, and a C library
- * that registers rseq.  Sanitizers see no assembly: no sequences with them.
+ * Sequences are for x86-64, and for aarch64 with UMA_SEQ_AARCH64 defined, for
+ * compilers whose asm goto has outputs, and for a C library that registers rseq.
+ * Sanitizers see no assembly: no sequences with them.
  */
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -51,9 +52,12 @@ struct uma_zone_hot {
 #endif
 #ifndef __has_include
 #define UMA_HAVE_SEQ 0
-#elif !defined(__x86_64__) || defined(__ILP32__) || defined(UMA_NO_SEQ) || \
-    defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) ||       \
+#elif defined(__ILP32__) || defined(UMA_NO_SEQ) ||                   \
+    defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || \
     __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define UMA_HAVE_SEQ 0
+#elif !defined(__x86_64__) && \
+    !(defined(__aarch64__) && defined(UMA_SEQ_AARCH64))
 #define UMA_HAVE_SEQ 0
 #elif !__has_include(<sys/rseq.h>)
 #define UMA_HAVE_SEQ 0
@@ -67,8 +71,10 @@ struct uma_zone_hot {
 #undef UMA_SEQ_UNDEF_HAS_FEATURE
 #endif
 
-#if UMA_HAVE_SEQ
+#if UMA_HAVE_SEQ && defined(__x86_64__)
 #include <uma/seq_x86_64.h>
+#elif UMA_HAVE_SEQ
+#include <uma/seq_aarch64.h>
 #endif
 
 #endif

@@ -17,6 +17,11 @@
 
 #include <uma/seq.h>
 
+/* What a test has every abort do first; it may use rcx, and changes no flag. */
+#ifndef UMA_SEQ_ON_ABORT
+#define UMA_SEQ_ON_ABORT ""
+#endif
+
 /*
  * 33: descriptor, 31-32: the sequence, 34: abort stub, 30: where it begins.  With
  * the ? they are kept or dropped with the function, of which C++ may make several
@@ -26,7 +31,8 @@
 	".pushsection __rseq_cs, \"aw?\"\n\t.balign 32\n"                    \
 	"33:\n\t.long 0, 0\n\t.quad 31f, 32f-31f, 34f\n\t.popsection\n\t"    \
 	".pushsection .text.rs_abort, \"ax?\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t" \
-	".long 0x53053053\n34:\n\t" stub "jmp 30f\n\t.popsection\n"          \
+	".long 0x53053053\n34:\n\t" UMA_SEQ_ON_ABORT stub                    \
+	"jmp 30f\n\t.popsection\n"                                           \
 	"30:\n\tleaq 33b(%%rip), %%rdx\n\tmovq %%rdx, %%fs:8(%[rs])\n"       \
 	"31:\n\tmovl %%fs:(%[id]), %%edx\n\tshlq $6, %%rdx\n\t"
 #define UMA_SEQ_END "\n32:\n"
