@@ -17,9 +17,11 @@ SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
-HEADERS = uma.h uma/seq.h uma/seq_x86_64.h uma/stat.h
-MAN3    = uma.3 uma_find_refcnt.3 uma_reclaim.3 uma_stat.3 uma_version.3 \
-	uma_zalloc.3 uma_zalloc_bulk.3 uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
+HEADERS = uma.h uma/inline.h uma/seq.h uma/seq_aarch64.h uma/seq_x86_64.h \
+	uma/stat.h
+MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_reclaim.3 uma_stat.3 \
+	uma_version.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zcreate.3 \
+	uma_zone_set_max.3 zpcpu_get.3
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -54,11 +56,11 @@ sources   = $(patsubst %.c,$(O)/%,$(wildcard $(1)))
 OBJS     := $(addsuffix .o,$(call sources,$(FOLDERS:%=%/*.c)))
 TESTS    := $(call sources,test/test_*.c)
 STRESS   := $(call sources,test/stress_*.c)
-BENCH    := $(call sources,test/bench_*.c)
 EXAMPLES := $(sort $(call sources,examples/*.c) $(patsubst \
 	examples/%/,$(O)/examples/%,$(dir $(wildcard examples/*/*.c))))
-INTERNAL := $(filter $(O)/test/test_int_%,$(TESTS))
-PUBLIC   := $(filter-out $(INTERNAL),$(TESTS) $(STRESS) $(BENCH))
+TORTURE  := $(addprefix $(O)/test/,test_int_torture stress_torture)
+INTERNAL := $(filter-out $(TORTURE),$(filter $(O)/test/test_int_%,$(TESTS)))
+PUBLIC   := $(filter-out $(INTERNAL) $(TORTURE),$(TESTS) $(STRESS))
 LIBS     := $(O)/libuma.a $(O)/$(SOFILE)
 
 # One goal is built on all CPUs; of several, each waits for the one before.
@@ -128,6 +130,40 @@ $(INTERNAL): %: %.o $(OBJS)
 	$(call say,LD)
 	$(Q)$(link)
 
+# Modules that test_plugin loads: with hits by call, and inlined, both on the
+# shared library; with the archive inside; one that leaves descriptors behind;
+# and a library that has nothing but the name.
+MODULES := $(addprefix $(O)/test/plugin/,library.so inline.so archive.so \
+	stale.so stub.so)
+MODFLAGS_inline  = -DPLUGIN_INLINE
+MODFLAGS_archive = -DPLUGIN_INLINE
+MODFLAGS_stale   = -DPLUGIN_INLINE -DUMA_SEQ_MODULE_STAYS
+MODLIBS          = $(O)/$(SOFILE) -Wl,-rpath,$(abspath $(O))
+$(O)/test/plugin/archive.so: MODLIBS = $(O)/libuma.a
+$(O)/test/plugin/stub.so: MODLIBS = -Wl,-soname,$(SONAME) \
+	-Wl,--version-script=zone/libuma.map
+$(O)/test/plugin/stub.so: test/plugin/stub.c
+$(filter-out %/stub.so,$(MODULES)): test/plugin/plugin.c
+$(MODULES): $(LIBS) $(O)/.flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(MODFLAGS_$(basename $(@F))) $(INC_test) \
+		$(LDFLAGS) -MF $(@:.so=.d) -MT $@ -shared -Wl,-z,lazy -o $@ \
+		$(filter %.c,$^) $(MODLIBS) -pthread
+$(O)/test/test_plugin: $(MODULES)
+
+# The torture programs have a library of their own, which counts its aborts.
+TOBJS := $(OBJS:$(O)/%=$(O)/torture/%)
+$(O)/test/stress_torture.o: INC_test = $(INC_zone)
+$(TOBJS): $(O)/torture/%.o: %.c $(O)/.flags
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(INC_$(patsubst %/,%,$(dir $*))) \
+		-include test/torture_seq.h -c -o $@ $<
+$(TORTURE): %: %.o $(TOBJS)
+	$(call say,LD)
+	$(Q)$(link)
+
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
 $(O)/stage/.done: $(LIBS) $(HEADERS:%=include/%) $(MAN3:%=man/%) Makefile
@@ -178,9 +214,10 @@ lint: all $(O)/stage/.done
 	$(call run,lint.sh)
 
 stress: $(STRESS)
-bench: $(BENCH)
-stress bench:
 	@for t in $^; do $$t || exit 1; done
+
+bench: $(LIBS)
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' O='$(O)' sh test/bench/run.sh
 
 # ---- installing ----
 
@@ -242,4 +279,6 @@ deps deps-all:
 clean:
 	rm -rf build build-*
 
--include $(OBJS:.o=.d) $(addsuffix .d,$(TESTS) $(STRESS) $(BENCH))
+-include $(OBJS:.o=.d) $(TOBJS:.o=.d) \
+	$(addsuffix .d,$(TESTS) $(STRESS)) \
+	$(MODULES:.so=.d)
