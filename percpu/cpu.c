@@ -12,6 +12,7 @@
  * are made under locks; the same where membarrier cannot restart sequences.
  */
 #define _GNU_SOURCE /* sched_getcpu */
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -29,7 +30,9 @@
 #ifndef AT_RSEQ_FEATURE_SIZE
 #define AT_RSEQ_FEATURE_SIZE 27
 #endif
-#define RSEQ_MM_CID	24 /* offset in struct rseq, since Linux 6.3 */
+#define RSEQ_CPU_ID	4 /* offsets in struct rseq */
+#define RSEQ_FLAGS	16
+#define RSEQ_MM_CID	24 /* since Linux 6.3 */
 #define RSEQ_MM_CID_END 28
 
 struct cpu cpu = {.cpu_cnt = 1};
@@ -51,29 +54,54 @@ cpu_barrier(void)
 {
 	int error = cpu_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
 
+	/* The kernel may want memory for it. */
+	while (error != 0 && errno == ENOMEM) {
+		static _Atomic uint32_t never;
+
+		uma_wait(&never, 0, 1000000);
+		error = cpu_membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ);
+	}
 	UMA_FATAL_IF(error != 0, "membarrier refused after it was granted");
+}
+
+/*
+ * What hits under locks have for an rseq area: inlined sequences run all the same,
+ * and must find CPU 0 of the dummy table and a place for their descriptor.  The
+ * real area will not do: later kernels keep flags in it that are not 0.
+ */
+#define AREA_ALIGN 32
+static __thread struct {
+	_Alignas(AREA_ALIGN) uint64_t words[AREA_ALIGN / sizeof(uint64_t)];
+} cpu_no_area __attribute__((tls_model("initial-exec")));
+
+static void
+cpu_use_no_area(void)
+{
+	cpu.cpu_rs = (char *)&cpu_no_area - (char *)__builtin_thread_pointer();
+	cpu.cpu_id = cpu.cpu_rs + RSEQ_FLAGS;
 }
 
 #if CPU_HAS_RSEQ && UMA_HAVE_SEQ
 static const char *
 cpu_choose(int ndomains, bool lock)
 {
-	/* Reads as 0 in an area that was never registered: the dummy's. */
-	cpu.cpu_rs = __rseq_offset;
-	cpu.cpu_id = cpu.cpu_rs + (ptrdiff_t)offsetof(struct rseq, flags);
+	cpu_use_no_area();
 	if (lock)
 		return "lock: asked for";
 	if (__rseq_size == 0)
 		return "lock: the C library has not registered rseq";
+	if (__rseq_offset % AREA_ALIGN != 0)
+		return "lock: the C library's rseq area is not aligned";
 	if (cpu_membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ) != 0)
 		return "lock: membarrier cannot restart sequences";
 	cpu.cpu_seq = true;
+	cpu.cpu_rs = __rseq_offset;
 	if (getauxval(AT_RSEQ_FEATURE_SIZE) >= RSEQ_MM_CID_END &&
 	    ndomains == 1) {
 		cpu.cpu_id = cpu.cpu_rs + RSEQ_MM_CID;
 		return "rseq: mm_cid";
 	}
-	cpu.cpu_id = cpu.cpu_rs + (ptrdiff_t)offsetof(struct rseq, cpu_id);
+	cpu.cpu_id = cpu.cpu_rs + RSEQ_CPU_ID;
 	return "rseq: cpu_id";
 }
 #else
@@ -82,6 +110,7 @@ cpu_choose(int ndomains, bool lock)
 {
 	(void)ndomains;
 	(void)lock;
+	cpu_use_no_area();
 	return "lock: built without sequences";
 }
 #endif

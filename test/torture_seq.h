@@ -9,8 +9,8 @@
 #define UMA_TEST_TORTURE_SEQ_H
 
 #define UMA_SEQ_ON_ABORT                        \
-	"movq uma_seq_aborts(%%rip), %%rcx\n\t" \
-	"leaq 1(%%rcx), %%rcx\n\t"              \
-	"movq %%rcx, uma_seq_aborts(%%rip)\n\t"
+	"movq uma_seq_aborts(%%rip), %%rdx\n\t" \
+	"leaq 1(%%rdx), %%rdx\n\t"              \
+	"movq %%rdx, uma_seq_aborts(%%rip)\n\t"
 
 #endif

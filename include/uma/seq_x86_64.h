@@ -33,7 +33,7 @@
 	".pushsection .text.rs_abort, \"ax?\"\n\t.byte 0x0f, 0xb9, 0x3d\n\t" \
 	".long 0x53053053\n34:\n\t" UMA_SEQ_ON_ABORT stub                    \
 	"jmp 30f\n\t.popsection\n"                                           \
-	"30:\n\tleaq 33b(%%rip), %%rdx\n\tmovq %%rdx, %%fs:8(%[rs])\n"       \
+	"30:\n\tleaq 33b(%%rip), %%rcx\n\tmovq %%rcx, %%fs:8(%[rs])\n"       \
 	"31:\n\tmovl %%fs:(%[id]), %%edx\n\tshlq $6, %%rdx\n\t"
 #define UMA_SEQ_END "\n32:\n"
 
@@ -55,17 +55,21 @@
  * The stub of a sequence that counts.  An abort changes nothing but the
  * instruction pointer, so the flags say whether the count was raised: it is
  * negative as a signed number and leaves SF set, and nothing before it in the
- * sequence does.  While rdx is still the descriptor's address or the CPU's
- * number, the flags are older than the sequence.
+ * sequence does.  While rcx is still the descriptor's address, the flags may be
+ * older than the sequence.
  */
 #define UMA_SEQ_UNCOUNT(n)                                          \
-	"jns 35f\n\tcmpq $65535, %%rdx\n\tjbe 35f\n\t"              \
-	"leaq 33b(%%rip), %%rcx\n\tcmpq %%rcx, %%rdx\n\tje 35f\n\t" \
+	"jns 35f\n\t"                                               \
+	"leaq 33b(%%rip), %%rdx\n\tcmpq %%rdx, %%rcx\n\tje 35f\n\t" \
 	"lock addq " n ", 32(%[uc])\n35:\n\t"
 
 #define UMA_SEQ_INLINE static inline __attribute__((always_inline))
 
-#define UMA_SEQ_IN(c) [uc] "r"(c), [rs] "r"((c)->rs), [id] "r"((c)->id)
+/*
+ * The rseq area is aligned to its 32 bytes (percpu/cpu.c makes sure of it), so that
+ * its offset is computed from that of the word in it: a second load costs more.
+ */
+#define UMA_SEQ_IN(c) [uc] "r"(c), [rs] "r"((c)->id & -32), [id] "r"((c)->id)
 
 /*
  * Stands behind every label that a sequence with an output may go to: gcc before
@@ -114,6 +118,18 @@
 	    : "rdx", "rcx", "memory", "cc"                                    \
 	    : miss)
 
+/*
+ * The loops below take two items a turn, an odd one before; they count down, since
+ * a count that runs up from -n would leave SF set in front of the real one.
+ */
+
+/* One item from under the cursor; to 37 when there is none, or no more wanted. */
+#define UMA_SEQ_POP_ONE           \
+	"movq (%%rcx), %%r10\n\t" \
+	"testq %%r10, %%r10\n\t"  \
+	"jz 37f\n\t"              \
+	"movq %%r10, (%[to])\n\t"
+
 /* Up to n > 0 items, newest first, with one commit; how many. */
 UMA_SEQ_INLINE long
 uma_seq_pop_bulk(struct uma_seq_cache *c, void **items, long n)
@@ -121,36 +137,53 @@ uma_seq_pop_bulk(struct uma_seq_cache *c, void **items, long n)
 	long left;
 	void **to;
 
-	__asm__ volatile(UMA_SEQ_BEGIN(
-	    "jns 35f\n\tcmpq $65535, %%rdx\n\tjbe 35f\n\t"
-	    "leaq 33b(%%rip), %%rcx\n\tcmpq %%rcx, %%rdx\n\tje 35f\n\t"
-	    "lock addq %%r10, 32(%[uc])\n35:\n\t") "addq (%[uc]), %%rdx\n\t"
-						   "movq (%%rdx), %%rcx\n\t"
-						   "movq %[n], %[left]\n\t"
-						   "movq %[items], %[to]\n"
-						   "36:\n\t"
-						   "movq (%%rcx), %%r10\n\t"
-						   "testq %%r10, %%r10\n\t"
-						   "jz 37f\n\t"
-						   "movq %%r10, (%[to])\n\t"
-						   "addq $8, %[to]\n\t"
-						   "subq $8, %%rcx\n\t"
-						   "decq %[left]\n\t"
-						   "jnz 36b\n"
-						   "37:\n\t"
-						   "movq %[n], %%r10\n\t"
-						   "subq %[left], %%r10\n\t" /* >= 0 */
-						   "addq %%r10, 8(%%rdx)\n\t"
-						   "movq %%rcx, "
-						   "(%%rdx)" UMA_SEQ_END
-						       UMA_SEQ_LEAVE
+	__asm__ volatile(UMA_SEQ_BEGIN(UMA_SEQ_UNCOUNT(
+	    "%%r10")) "addq (%[uc]), %%rdx\n\t"
+		      "movq (%%rdx), %%rcx\n\t"
+		      "movq %[n], %[left]\n\t"
+		      "movq %[items], %[to]\n\t"
+		      "testb $1, %b[left]\n\t"
+		      "jz 38f\n\t" UMA_SEQ_POP_ONE "addq $8, %[to]\n\t"
+		      "subq $8, %%rcx\n\t"
+		      "decq %[left]\n\t"
+		      "jz 37f\n\t"
+		      ".p2align 5\n"
+		      "38:\n\t" UMA_SEQ_POP_ONE "movq -8(%%rcx), %%r10\n\t"
+		      "testq %%r10, %%r10\n\t"
+		      "jz 39f\n\t"
+		      "movq %%r10, 8(%[to])\n\t"
+		      "addq $16, %[to]\n\t"
+		      "subq $16, %%rcx\n\t"
+		      "subq $2, %[left]\n\t"
+		      "jnz 38b\n\t"
+		      "jmp 37f\n"
+		      "39:\n\t" /* one of two */
+		      "subq $8, %%rcx\n\t"
+		      "decq %[left]\n"
+		      "37:\n\t"
+		      "movq %[n], %%r10\n\t"
+		      "subq %[left], %%r10\n\t" /* >= 0 */
+		      "addq %%r10, 8(%%rdx)\n\t"
+		      "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
 			 : [left] "=&r"(left), [to] "=&r"(to)
 			 : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
 			 : "rdx", "rcx", "r10", "memory", "cc");
 	return n - left;
 }
 
-/* Up to n > 0 items in the order given, with one commit; how many. */
+/* One item into the slot off + 8 above the cursor; to the label out if not. */
+#define UMA_SEQ_PUSH_ONE(off, next, out)   \
+	"cmpq %[top], " next "(%%rcx)\n\t" \
+	"je " out "\n\t"                   \
+	"movq " off "(%[from]), %%r10\n\t" \
+	"testq %%r10, %%r10\n\t"           \
+	"jz " out "\n\t"                   \
+	"movq %%r10, " next "(%%rcx)\n\t"
+
+/*
+ * Up to n > 0 items in the order given, with one commit; how many.  Ends before
+ * one that is NULL, which would be a bottom.
+ */
 UMA_SEQ_INLINE long
 uma_seq_push_bulk(struct uma_seq_cache *c, void *const *items, long n)
 {
@@ -158,23 +191,33 @@ uma_seq_push_bulk(struct uma_seq_cache *c, void *const *items, long n)
 	void *const *from;
 
 	__asm__ volatile(
-	    UMA_SEQ_BEGIN("") "addq 8(%[uc]), %%rdx\n\t"
-			      "movq (%%rdx), %%rcx\n\t"
-			      "movq %[n], %[left]\n\t"
-			      "movq %[items], %[from]\n"
-			      "36:\n\t"
-			      "cmpq $1, 8(%%rcx)\n\t"
-			      "je 37f\n\t"
-			      "movq (%[from]), %%r10\n\t"
-			      "movq %%r10, 8(%%rcx)\n\t"
-			      "addq $8, %[from]\n\t"
-			      "addq $8, %%rcx\n\t"
-			      "decq %[left]\n\t"
-			      "jnz 36b\n"
-			      "37:\n\t"
-			      "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
+	    UMA_SEQ_BEGIN(
+		"") "addq 8(%[uc]), %%rdx\n\t"
+		    "movq (%%rdx), %%rcx\n\t"
+		    "movq %[n], %[left]\n\t"
+		    "movq %[items], %[from]\n\t"
+		    "testb $1, %b[left]\n\t"
+		    "jz 38f\n\t" UMA_SEQ_PUSH_ONE("0", "8",
+			"37f") "addq $8, %[from]\n\t"
+			       "addq $8, %%rcx\n\t"
+			       "decq %[left]\n\t"
+			       "jz 37f\n\t"
+			       ".p2align 5\n"
+			       "38:\n\t" UMA_SEQ_PUSH_ONE("0", "8", "37f")
+				   UMA_SEQ_PUSH_ONE("8", "16",
+				       "39f") "addq $16, %[from]\n\t"
+					      "addq $16, %%rcx\n\t"
+					      "subq $2, %[left]\n\t"
+					      "jnz 38b\n\t"
+					      "jmp 37f\n"
+					      "39:\n\t" /* one of two */
+					      "addq $8, %%rcx\n\t"
+					      "decq %[left]\n"
+					      "37:\n\t"
+					      "movq %%rcx, (%%rdx)" UMA_SEQ_END
+						  UMA_SEQ_LEAVE
 	    : [left] "=&r"(left), [from] "=&r"(from)
-	    : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
+	    : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n), [top] "r"(1L)
 	    : "rdx", "rcx", "r10", "memory", "cc");
 	return n - left;
 }
