@@ -38,13 +38,13 @@
  * committed or not.
  *
  * (6) Invariants.  The slots between the sentinels and up to the cursor are
- * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true; nobody but an
- * exchange touches h_spare.
+ * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true; with sequences
+ * h_spare changes by exchange only.
  *
  * (7) Counting.  A pop raises the header's count right before its commit.  An
  * abort between the two is seen by the abort stub, which raises over.  So
  *     hits = sum of (h_allocs - HEADER_ALLOCS) - over
- * exactly, at rest; while others run it may be ahead by one a thread, and the child
+ * exactly, at rest; while others run it may be ahead by one call a thread, and the child
  * of a fork stays so for each thread that the fork caught between the two.  Frees are
  * not counted: they are allocations less the items that are out.  A reader takes
  * the items in the cache first and the count afterwards; it stops nobody.
@@ -116,6 +116,7 @@ cache_init(struct cache *c, struct uma_seq_cache *hot)
 	c->c_hot = hot;
 	c->c_table = table_alloc();
 	uma_lock_init(&c->c_lock, UMA_RANK_TABLE);
+	CDS_INIT_LIST_HEAD(&c->c_drained);
 	return c->c_table != NULL;
 }
 
@@ -267,48 +268,78 @@ cache_looks_empty(struct cache *c)
 	return true;
 }
 
+static void
+drained_add(struct cache *c, struct bucket *b)
+{
+	uma_lock_assert_held(&c->c_lock);
+	if (b == NULL)
+		return;
+	cds_list_add_tail(&b->ub_link, &c->c_drained);
+	atomic_fetch_add_explicit(
+	    &c->c_drained_cnt, b->ub_cnt, memory_order_relaxed);
+}
+
 /* Take a header's buckets.  No hit is under way, or the header is locked. */
 static void
-header_strip(struct pcpu_header *h, struct cds_list_head *surplus)
+header_strip(struct cache *c, struct pcpu_header *h)
 {
-	surplus_add(surplus, cache_cursor_bucket(atomic_exchange(
-				 &h->h_cursor, cache_dummy_slot)));
-	surplus_add(surplus, atomic_exchange(&h->h_spare, NULL));
+	drained_add(c, cache_cursor_bucket(
+			   atomic_exchange(&h->h_cursor, cache_dummy_slot)));
+	drained_add(c, atomic_exchange(&h->h_spare, NULL));
 }
 
 static void
-drain_seq(struct cache *c, struct cds_list_head *surplus)
+drain_seq(struct cache *c)
 {
-	uma_lock_acquire(&c->c_lock);
 	bool on = cache_enabled(c);
+
 	if (on) {
 		cache_set_base(c, cache_dummy_table);
 		cache_settle(c);
 	}
 	FOREACH_HEADER (h, c)
-		header_strip(h, surplus);
+		header_strip(c, h);
 	if (on)
 		cache_set_base(c, c->c_table);
-	uma_lock_release(&c->c_lock);
 }
 
 static void
-drain_lock(struct cache *c, struct cds_list_head *surplus)
+drain_lock(struct cache *c)
 {
 	FOREACH_HEADER (h, c) {
 		uma_lock_acquire(&h->h_lock);
-		header_strip(h, surplus);
+		header_strip(c, h);
 		uma_lock_release(&h->h_lock);
 	}
 }
 
 void
-cache_drain(struct cache *c, struct cds_list_head *surplus)
+cache_drain(struct cache *c)
 {
-	if (!cpu.cpu_seq)
-		drain_lock(c, surplus);
-	else if (!cache_looks_empty(c))
-		drain_seq(c, surplus);
+	if (cpu.cpu_seq && cache_looks_empty(c))
+		return;
+	uma_lock_acquire(&c->c_lock);
+	if (cpu.cpu_seq)
+		drain_seq(c);
+	else
+		drain_lock(c);
+	uma_lock_release(&c->c_lock);
+}
+
+struct bucket *
+cache_take_drained(struct cache *c)
+{
+	struct bucket *b = NULL;
+
+	uma_lock_acquire(&c->c_lock);
+	if (!cds_list_empty(&c->c_drained)) {
+		b = cds_list_first_entry(&c->c_drained, struct bucket, ub_link);
+		cds_list_del(&b->ub_link);
+		atomic_fetch_sub_explicit(
+		    &c->c_drained_cnt, b->ub_cnt, memory_order_relaxed);
+	}
+	uma_lock_release(&c->c_lock);
+	return b;
 }
 
 /*
@@ -341,7 +372,8 @@ header_stat(struct pcpu_header *h, struct cache_stat *st)
 void
 cache_stat(struct cache *c, struct cache_stat *st)
 {
-	*st = (struct cache_stat){0};
+	*st = (struct cache_stat){.cs_items = atomic_load_explicit(
+				      &c->c_drained_cnt, memory_order_relaxed)};
 	FOREACH_HEADER (h, c) {
 		if (!cpu.cpu_seq)
 			uma_lock_acquire(&h->h_lock);

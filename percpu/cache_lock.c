@@ -69,7 +69,7 @@ lock_push_bulk(struct cache *c, void *const *items, int n)
 	if (uma_unlikely(h == NULL))
 		return 0;
 	void **cursor = header_cursor(h);
-	while (k < n && cursor[1] != BUCKET_TOP)
+	while (k < n && items[k] != NULL && cursor[1] != BUCKET_TOP)
 		*++cursor = items[k++];
 	header_set_cursor(h, cursor);
 	header_leave(h);

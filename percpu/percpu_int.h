@@ -86,6 +86,8 @@ struct cache {
 	struct pcpu_header *c_table; /* NULL: this zone never caches */
 	_Atomic bool c_on; /* hits may succeed */
 	struct uma_lock c_lock; /* changes of c_on and of the bases */
+	struct cds_list_head c_drained; /* c_lock: buckets out of headers */
+	_Atomic uint64_t c_drained_cnt; /* items in them */
 };
 
 /* What a loaded bucket has to be for an exchange to be wanted. */
@@ -149,10 +151,14 @@ void cache_disable(struct cache *c);
 void cache_enable(struct cache *c);
 
 /*
- * cache_drain: all CPUs' buckets, those loaded and the spares, go to surplus.
- * Skipped when the headers show nothing to be had.
+ * cache_drain: take the buckets out of all headers, those loaded and the spares,
+ * unless the headers show nothing to be had.  cache_take_drained: one of them, for
+ * the caller; NULL when there are none.  They are taken one by one, so that few
+ * are in a thread's hands when another forks, and all can be found by whoever
+ * drains at the same time.
  */
-void cache_drain(struct cache *c, struct cds_list_head *surplus);
+void cache_drain(struct cache *c);
+struct bucket *cache_take_drained(struct cache *c);
 
 struct cache_stat {
 	uint64_t cs_allocs; /* hits, ever */

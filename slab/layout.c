@@ -57,7 +57,7 @@ layout_waste(size_t bytes, size_t stride, size_t items, size_t off_header)
 {
 	size_t total = bytes + off_header;
 
-	return (total - items * stride) * 1000 / total;
+	return ((total - items * stride) * 1000 + total - 1) / total;
 }
 
 struct cut {

@@ -31,6 +31,7 @@ missing() {
 	has clang-format || has clang-format-14 || echo clang-format
 	has mandoc || echo mandoc
 	has shellcheck || echo shellcheck
+	has spin || ! has apt-get || echo spin
 	sanitizers || echo sanitizers
 }
 
@@ -46,7 +47,7 @@ sanitizers() {
 apt() {
 	case $1 in
 	compiler | g++) echo build-essential ;;
-	check | pkg-config | clang | clang-format | mandoc | shellcheck)
+	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin)
 		echo "$1" ;;
 	urcu | numa) echo "lib$1-dev" ;;
 	esac

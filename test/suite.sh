@@ -101,7 +101,8 @@ if [ -z "$SAN" ]; then
 	script inline sh test/inline.sh "$STAGE" "$O"
 	script hits sh test/hits.sh "$O"
 	script aarch64 sh test/aarch64.sh "$O"
-	script model sh test/model/check.sh
+	# Nearly a minute: once, with the variants of check-all.
+	[ "$RERUN" = no ] && script model sh test/model/check.sh
 fi
 
 for t in "$logs"/*.total; do

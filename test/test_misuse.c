@@ -398,8 +398,8 @@ free_what_no_dtor_can_stand(void *zone)
 START_TEST(check_looks_at_the_item_before_the_dtor_does)
 {
 	options_add("debug=check");
-	uma_zone_t z = uma_zcreate("culprit", 96, NULL, scribbling_dtor, NULL,
-	    NULL, UMA_ALIGN_PTR, 0);
+	uma_zone_t z = uma_zcreate(
+	    "culprit", 96, NULL, scribbling_dtor, NULL, NULL, UMA_ALIGN_PTR, 0);
 
 	test_expect_abort(free_what_no_dtor_can_stand, z,
 	    "zone 'culprit': foreign free of 0x10000");

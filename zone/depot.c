@@ -101,7 +101,7 @@ struct bucket *
 depot_take(struct uma_zone *zone, bool any)
 {
 	struct depot *d = &zone->uz_depot;
-	uint64_t backlog = any ? 0 : DEPOT_BACKLOG / zone->uz_hot.size;
+	uint64_t backlog = any ? 0 : DEPOT_BACKLOG / zone->uz_item_bytes;
 
 	depot_lock(zone);
 	struct bucket *b = depot_own(d);

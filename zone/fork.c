@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fork.c - every lock is taken before a fork, rank by rank, and is free after it
+ * fork.c - every lock is taken before a fork, in their order, and is free after it
  * on both sides; what other threads waited for or walked over in the parent is
  * nobody's business in the child.
  */
@@ -86,5 +86,20 @@ fork_child(void)
 bool
 fork_start(void)
 {
-	return pthread_atfork(fork_prepare, fork_parent, fork_child) == 0;
+	static _Atomic bool registered;
+
+	if (!atomic_exchange(&registered, true) &&
+	    pthread_atfork(fork_prepare, fork_parent, fork_child) != 0)
+		atomic_store(&registered, false);
+	return atomic_load(&registered);
+}
+
+/*
+ * Early, since the handlers registered first run last before a fork: those of
+ * the program may still use zones.  Should it fail, the start tries again.
+ */
+static __attribute__((constructor(101))) void
+fork_construct(void)
+{
+	(void)fork_start();
 }

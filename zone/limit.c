@@ -13,6 +13,9 @@
  * in the word and queues behind them; nobody can be passed, and no wake-up can
  * be lost, since the unit travels with it.
  *
+ * The word also counts changes of the limit: a taker that has read the old limit
+ * fails to change the word after set_max did.
+ *
  * The word is changed without a lock.  l_lock guards the list, the holds and
  * thereby whether the cache is enabled; a giver that sees sleepers or a hold
  * takes it and settles the books.  A sleeper announces itself in the word
@@ -69,16 +72,17 @@ uint64_t
 limit_take(struct uma_zone *zone, uint64_t n)
 {
 	_Atomic uint64_t *word = &zone->uz_limit.l_word;
-	uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
-	uint64_t max, grant;
+	uint64_t old = atomic_load_explicit(word, memory_order_acquire);
+	uint64_t max, busy, grant;
 
 	do {
 		max = limit_max(zone);
-		if (old >= max) /* sleepers make it so, too */
+		busy = old & (LIMIT_ITEMS | LIMIT_SLEEPERS);
+		if (busy >= max) /* sleepers make it so, too */
 			return 0;
-		grant = limit_share(n, max - old);
+		grant = limit_share(n, max - busy);
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
-	    memory_order_acq_rel, memory_order_relaxed));
+	    memory_order_acq_rel, memory_order_acquire));
 	return grant;
 }
 
@@ -159,8 +163,9 @@ limit_give(struct uma_zone *zone, uint64_t n)
 		return;
 	old = atomic_fetch_sub(&l->l_word, n);
 	UMA_ASSERT((old & LIMIT_ITEMS) >= n, "zone '%s'", zone->uz_name);
-	if (uma_likely(old < LIMIT_SLEEPER && !(atomic_load(&l->l_holds) &
-						  (HOLD_SLEEPERS | HOLD_OVER))))
+	if (uma_likely(
+		(old & LIMIT_SLEEPERS) == 0 &&
+		!(atomic_load(&l->l_holds) & (HOLD_SLEEPERS | HOLD_OVER))))
 		return;
 	uma_lock_acquire(&l->l_lock);
 	limit_settle(zone);
@@ -214,7 +219,7 @@ limit_fork_child(struct uma_zone *zone)
 	struct limit *l = &zone->uz_limit;
 
 	CDS_INIT_LIST_HEAD(&l->l_sleepers);
-	atomic_store(&l->l_word, limit_items(zone));
+	atomic_fetch_and(&l->l_word, ~LIMIT_SLEEPERS);
 	uma_lock_acquire(&l->l_lock);
 	limit_settle(zone);
 	uma_lock_release(&l->l_lock);
@@ -262,6 +267,8 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 	limit_size_buckets(zone, max);
 	uma_lock_acquire(&l->l_lock);
 	atomic_store(&l->l_max, max);
+	/* Whoever compares with the old limit finds the word changed. */
+	atomic_fetch_add(&l->l_word, LIMIT_CHANGE);
 	bool over = limit_items(zone) > max;
 	if (over)
 		limit_set_holds(zone, limit_holds(zone) | HOLD_OVER);

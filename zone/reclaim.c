@@ -8,11 +8,10 @@
 void
 zone_drain(struct uma_zone *zone)
 {
-	CDS_LIST_HEAD(surplus);
-	struct bucket *b, *next;
+	struct bucket *b;
 
-	cache_drain(&zone->uz_cache, &surplus);
-	cds_list_for_each_entry_safe (b, next, &surplus, ub_link)
+	cache_drain(&zone->uz_cache);
+	while ((b = cache_take_drained(&zone->uz_cache)) != NULL)
 		zone_release_bucket(zone, b);
 	depot_drain(zone, 0);
 }

@@ -91,13 +91,13 @@ say_malformed(const struct element *e, const struct setting *s)
 	char value[4 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
 
 	if (s->s_choice[0].c_value == NULL)
-		strcat(wanted, "bytes, as 4096, 64k, 16m or 1g");
+		strcat(wanted, "bytes, like 4096, 64k, 16m or 1g");
 	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
-		strcat(wanted, wanted[0] == '\0' ? "" : ", ");
+		strcat(wanted, wanted[0] == '\0' ? "one of: " : ", ");
 		strcat(wanted, c->c_value);
 	}
 	uma_message("uma: UMA_OPTIONS: bad value '%s' for '%s' at column %zu, "
-		    "wanted one of: %s",
+		    "wanted %s",
 	    uma_escape(value, sizeof value, e->e_value), s->s_name, e->e_at,
 	    wanted);
 }
@@ -148,17 +148,20 @@ setting_store(struct settings *set, const struct setting *s, const char *value)
 }
 
 static void
-setting_apply(struct settings *set, const struct element *e)
+setting_apply(struct settings *set, const struct element *e, bool say)
 {
 	const struct setting *s = setting_table;
 
 	while (
 	    s < setting_table + SETTINGS && strcmp(s->s_name, e->e_name) != 0)
 		s++;
-	if (s == setting_table + SETTINGS)
-		say_unknown(e);
-	else if (!e->e_has_value || !setting_store(set, s, e->e_value))
+	bool known = s < setting_table + SETTINGS;
+	if (known && e->e_has_value && setting_store(set, s, e->e_value))
+		return;
+	if (say && known)
 		say_malformed(e, s);
+	else if (say)
+		say_unknown(e);
 }
 
 static void
@@ -171,7 +174,7 @@ copy_part(char *dst, const char *from, const char *end)
 }
 
 void
-settings_parse(struct settings *set, const char *text)
+settings_parse(struct settings *set, const char *text, bool say)
 {
 	const char *next;
 
@@ -188,6 +191,6 @@ settings_parse(struct settings *set, const char *text)
 		copy_part(e.e_name, p, equals != NULL ? equals : next);
 		if (equals != NULL)
 			copy_part(e.e_value, equals + 1, next);
-		setting_apply(set, &e);
+		setting_apply(set, &e, say);
 	}
 }

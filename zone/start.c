@@ -17,7 +17,7 @@ struct settings uma_settings = {
 };
 
 /* The steps that must not be repeated, guarded by uma_start_lock. */
-static bool settings_read, fork_ready;
+static bool settings_read;
 static _Atomic bool started;
 
 static void
@@ -26,9 +26,20 @@ start_settings(void)
 	const char *text = secure_getenv("UMA_OPTIONS");
 
 	if (text != NULL)
-		settings_parse(&uma_settings, text);
+		settings_parse(&uma_settings, text, false);
 	uma_message_mute(uma_settings.set_sink_none);
 	settings_read = true;
+}
+
+/* What there is to say about the settings, without any lock held. */
+static void
+start_say(void)
+{
+	const char *text = secure_getenv("UMA_OPTIONS");
+	struct settings scratch;
+
+	if (text != NULL)
+		settings_parse(&scratch, text, true);
 }
 
 static bool
@@ -41,9 +52,7 @@ start_locked(void)
 	if (!percpu_init(pages_cpu_cnt(), pages_domain_cnt(),
 		uma_settings.set_percpu_lock))
 		return false;
-	if (!fork_ready)
-		fork_ready = fork_start();
-	return fork_ready && header_zones_start();
+	return header_zones_start();
 }
 
 const char *
@@ -57,13 +66,17 @@ uma_start(void)
 {
 	if (uma_likely(atomic_load_explicit(&started, memory_order_acquire)))
 		return true;
-	if (!module_pin())
+	/* Both may take locks of the C library's: before ours. */
+	if (!module_pin() || !fork_start())
 		return false;
 	uma_lock_acquire(&uma_start_lock);
+	bool first = !settings_read;
 	if (!atomic_load_explicit(&started, memory_order_relaxed))
 		atomic_store_explicit(
 		    &started, start_locked(), memory_order_release);
 	bool ok = atomic_load_explicit(&started, memory_order_relaxed);
 	uma_lock_release(&uma_start_lock);
+	if (first)
+		start_say();
 	return ok;
 }

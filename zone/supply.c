@@ -46,7 +46,7 @@ supply_take(struct uma_zone *zone, uint64_t bytes)
 static uint64_t
 bucket_item_bytes(const struct uma_zone *zone, int cap)
 {
-	return (uint64_t)cap * zone->uz_hot.size;
+	return (uint64_t)cap * zone->uz_item_bytes;
 }
 
 /* ---- buckets ---- */
@@ -98,18 +98,27 @@ supply_bucket(const struct uma_zone *zone, int cap)
 	return b;
 }
 
-struct bucket *
-zone_bucket_alloc(struct uma_zone *zone)
+/* One from the pool; NULL at a cap, or when there is no memory. */
+static struct bucket *
+zone_bucket_make(struct uma_zone *zone)
 {
 	int cap = (int)atomic_load_explicit(
 	    &zone->uz_bucket_cap, memory_order_relaxed);
 
 	if (!supply_take(zone, bucket_item_bytes(zone, cap)))
-		return zone_bucket_recycle(zone);
+		return NULL;
 	struct bucket *b = supply_bucket(zone, cap);
 	if (b == NULL)
 		supply_give(zone, bucket_item_bytes(zone, cap));
 	return b;
+}
+
+struct bucket *
+zone_bucket_alloc(struct uma_zone *zone)
+{
+	struct bucket *b = zone_bucket_make(zone);
+
+	return b != NULL ? b : zone_bucket_recycle(zone);
 }
 
 void
@@ -124,7 +133,7 @@ zone_bucket_cap_first(const struct uma_zone *zone)
 {
 	return zone->uz_hot.flags & UMA_ZONE_MAXBUCKET
 		   ? BUCKET_CAP_MAX
-		   : (uint32_t)bucket_cap_for(zone->uz_hot.size);
+		   : (uint32_t)bucket_cap_for(zone->uz_item_bytes);
 }
 
 /* Racing changes may get lost: the size is a hint. */
@@ -196,7 +205,7 @@ zone_turn(struct uma_zone *zone, enum cache_want want)
 static struct bucket *
 zone_fill(struct uma_zone *zone, int flags, int *error)
 {
-	struct bucket *b = zone_bucket_alloc(zone);
+	struct bucket *b = zone_bucket_make(zone);
 
 	if (b == NULL)
 		return NULL;

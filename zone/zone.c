@@ -30,9 +30,9 @@
  *        |      `- uz_depot --> bucket <-> bucket <-> ...
  *        `- uz_keg --> slab <-> slab <-> ...
  *
- * (5) Locks, in order: list of zones, l_lock of a limit, d_lock of a depot, a
- * CPU's header, the keg's, those of pages/.  No two of a rank are held, and none
- * while a hook runs.  Fork takes all of them in that order (fork.c).
+ * (5) Locks, in order: the start's, list of zones, l_lock of a limit, d_lock of a
+ * depot, c_lock of a cache, a CPU's header, the keg's, those of pages/.  No two of
+ * a rank are held, and none while a hook or the sink runs.  Fork takes all of them in that order (fork.c).
  *
  * (6) Invariants at rest:
  *     units = items out of the keg = allocated + in buckets
@@ -214,9 +214,14 @@ zone_make(
 		errno = error;
 		return NULL;
 	}
+	struct keg_stat ks;
+	keg_stat(zone->uz_keg, &ks);
+	zone->uz_item_bytes =
+	    ks.ks_stride *
+	    (flags & UMA_ZONE_PCPU ? (size_t)pages_cpu_cnt() : 1);
 	atomic_store(&zone->uz_bucket_cap, zone_bucket_cap_first(zone));
 	if ((flags & UMA_ZONE_NOBUCKET) || uma_settings.set_debug_check)
-		limit_hold(zone, HOLD_NOCACHE);
+		atomic_store(&zone->uz_limit.l_holds, HOLD_NOCACHE);
 	else
 		cache_enable(&zone->uz_cache);
 	zlist_add(zone);
@@ -289,12 +294,19 @@ zone_say_leak(struct uma_zone *zone, uint64_t items)
 void
 uma_zdestroy(uma_zone_t zone)
 {
+	char name[128];
+
 	if (zone == NULL)
 		return;
+	UMA_FATAL_IF(limit_holds(zone) & HOLD_DEAD,
+	    "zone '%s': destroy after destroy",
+	    uma_escape(name, sizeof name, zone->uz_name));
 	zlist_remove(zone);
-	limit_hold(zone, HOLD_DEAD);
+	/* Fini hooks may still free items of this zone: they pass the cache. */
+	limit_hold(zone, HOLD_NOCACHE);
 	zone_drain(zone);
 	keg_reclaim(zone->uz_keg, true);
+	limit_hold(zone, HOLD_DEAD);
 	uint64_t items = limit_items(zone);
 	if (items != 0)
 		zone_say_leak(zone, items);

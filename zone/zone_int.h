@@ -14,10 +14,13 @@
 #include "slab_int.h"
 #include "uma_int.h"
 
-/* One word: items in the low bits, sleepers above. */
-#define LIMIT_ITEMS_BITS 44
+/* One word: items in the low bits, sleepers above, and changes of the limit. */
+#define LIMIT_ITEMS_BITS 38
+#define LIMIT_SLEEP_BITS 18
 #define LIMIT_ITEMS	 (((uint64_t)1 << LIMIT_ITEMS_BITS) - 1)
 #define LIMIT_SLEEPER	 ((uint64_t)1 << LIMIT_ITEMS_BITS)
+#define LIMIT_CHANGE	 ((uint64_t)1 << (LIMIT_ITEMS_BITS + LIMIT_SLEEP_BITS))
+#define LIMIT_SLEEPERS	 (LIMIT_CHANGE - LIMIT_SLEEPER)
 
 /* Why a zone's cache is disabled. */
 enum {
@@ -55,6 +58,7 @@ struct uma_zone {
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	_Atomic uint64_t
 	    uz_bucket_bytes; /* of items that its buckets can hold */
+	uint64_t uz_item_bytes; /* stride, times copies */
 	struct depot uz_depot;
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
@@ -91,9 +95,12 @@ bool uma_start(void);
 extern struct uma_lock uma_start_lock; /* held while it is under way */
 /* pin.c: we shall not be unloaded; false: no memory, try again. */
 bool module_pin(void);
-/* settings.c: fill *set from a text of the form name=value,name=value. */
-void settings_parse(struct settings *set, const char *text);
-/* fork.c: registers the handlers; false: no memory. */
+/*
+ * settings.c: fill *set from a text of the form name=value,name=value; say: send
+ * messages about what is wrong with it, for which no lock may be held.
+ */
+void settings_parse(struct settings *set, const char *text, bool say);
+/* fork.c: registers the handlers, once; false: no memory. */
 bool fork_start(void);
 
 /* ---- list.c: all zones ---- */
