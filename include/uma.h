@@ -112,7 +112,8 @@ UMA_API uma_zone_t uma_zcreate(const char *name, size_t size, uma_ctor ctor,
  *
  * Runs fini on every cached item and gives all memory back.  If items are
  * still out, a message names the zone and their number; they stay readable,
- * are never handed out again, and freeing one aborts.  NULL does nothing.
+ * are never handed out again; freeing one, and allocating from or destroying the
+ * zone again, aborts.  NULL does nothing.
  * Threads  any; no other call on this zone may be under way or follow.
  */
 UMA_API void uma_zdestroy(uma_zone_t zone);
@@ -127,7 +128,8 @@ UMA_API void *uma_zalloc(uma_zone_t zone, int flags);
  *
  * arg      passed to the zone's ctor untouched.
  * flags    M_NOWAIT or M_WAITOK; M_ZERO added clears the item's full size (all
- *          CPUs' copies in a PCPU zone).  Neither bit means M_WAITOK.
+ *          CPUs' copies in a PCPU zone).  Neither bit means M_WAITOK.  A hit
+ *          without M_ZERO in a zone without a ctor does not look at them.
  * Returns  an initialised, constructed item, aligned as the zone was created;
  *          the caller owns it until uma_zfree_arg() on the same zone.  Its
  *          memory is zero the first time it is handed out (but in MALLOC
@@ -189,8 +191,8 @@ UMA_API uint32_t *uma_find_refcnt(uma_zone_t zone, void *item);
 /*
  * uma_zone_set_max: limit the zone's items, cached ones included.
  *
- * nitems   at least 1; rounded up to the items of whole pages.  0 removes the
- *          limit.
+ * nitems   at least 1; rounded up to the items of whole pages (down where that
+ *          passes INT_MAX).  0 removes the limit.
  * Returns  the limit in force: nitems rounded, or 0 for none.  Sleepers are
  *          woken as far as a raised limit allows; a lowered one refuses
  *          allocations until enough items have been freed.
@@ -207,8 +209,9 @@ UMA_API int uma_zone_get_max(uma_zone_t zone);
 /*
  * uma_zone_get_cur: the approximate number of items that are allocated.
  *
- * Reads counters without stopping anyone: exact when no other thread is
- * inside a call on the zone.
+ * Adds up counters CPU by CPU and stops no thread; takes the depot's lock, and
+ * without restartable sequences those of the CPUs' caches, one at a time and each
+ * for a few loads.  Exact when no other thread is inside a call on the zone.
  */
 UMA_API int uma_zone_get_cur(uma_zone_t zone);
 
@@ -264,7 +267,8 @@ UMA_API int uma_ncpus(void);
 
 /*
  * uma_percpu_mode: how this process makes its hits, and why: "rseq: mm_cid",
- * "rseq: cpu_id", or "lock: ..." with the reason.
+ * "rseq: cpu_id", or "lock: ..." with the reason; "not started: no memory" while
+ * that is so.
  */
 UMA_API const char *uma_percpu_mode(void);
 
