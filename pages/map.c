@@ -3,8 +3,9 @@
  * map.c - the page map: one word a page, two levels for 48-bit addresses.
  *
  * The root is in .bss, a leaf covers 1 GiB and is mapped when something in it
- * is first entered; both cost memory only where they are written.  Leaves are
- * never taken away, so that readers need no lock.
+ * is first entered; both cost memory only where they are written.  That is few
+ * places far apart, so both are kept from huge pages.  Leaves are never taken
+ * away, so that readers need no lock.
  */
 #include <errno.h>
 
@@ -43,6 +44,16 @@ pagemap_get(const void *p)
 	    leaf_word(leaf, addr), memory_order_acquire);
 }
 
+/* Those pages of the root that are nobody else's too. */
+void
+pagemap_init(void)
+{
+	uintptr_t from = uma_roundup((uintptr_t)root, UMA_PAGE_SIZE);
+	uintptr_t to = (uintptr_t)(root + (1 << ROOT_BITS)) & ~UMA_PAGE_MASK;
+
+	vm_nohuge((void *)from, to - from);
+}
+
 static bool
 leaf_make(size_t i)
 {
@@ -53,6 +64,7 @@ leaf_make(size_t i)
 	leaf = vm_map(sizeof *leaf);
 	if (leaf == NULL)
 		return false;
+	vm_nohuge(leaf, sizeof *leaf);
 	if (!atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
 		memory_order_acq_rel, memory_order_acquire))
 		vm_unreserve(leaf, sizeof *leaf); /* another was faster */

@@ -86,11 +86,14 @@ piece_len(size_t npages, size_t align_pages)
 }
 
 struct piece *
-piece_make(void *base, size_t len)
+piece_make(void *base, size_t len, bool nodump)
 {
 	struct piece *pc = base;
 	size_t npages = len >> PAGE_SHIFT, header = header_len(npages);
 
+	/* Once, and before anything is committed, which keeps the advice. */
+	if (nodump)
+		vm_nodump(base, len);
 	if (!vm_commit(base, header))
 		return NULL;
 	pc->pc_pages = npages;
@@ -99,6 +102,7 @@ piece_make(void *base, size_t len)
 	pc->pc_dirty = (bits_word *)((char *)base + header - npages / 8);
 	pc->pc_busy = pc->pc_dirty - npages / 64;
 	pc->pc_longest = npages;
+	pc->pc_nodump = nodump;
 	piece_take(pc, 0, pc->pc_header);
 	return pc;
 }

@@ -23,6 +23,10 @@
  * some of the dirty runs, the highest first, go back to the system
  * (release_batch); pages_release gives all back.
  *
+ * Runs that core dumps leave out lie in pieces of their own: the advice, given
+ * for single runs, would split the piece's mapping at each, and the system
+ * allows a process no more than some 65,000 mappings.
+ *
  *   address space:  ... [piece: header | busy, free, busy, ... | untouched] ...
  *                        \__ multiple of 2 MiB, up to 1 GiB or one run ___/
  *
@@ -49,8 +53,9 @@
 
 #include "vm_int.h"
 
-#define PIECE_LEN_FIRST ((size_t)256 << 20)
-#define PIECE_LEN_MAX	((size_t)1 << 30)
+#define PIECE_LEN_FIRST	 ((size_t)256 << 20)
+#define PIECE_LEN_NODUMP ((size_t)16 << 20) /* the first for such runs */
+#define PIECE_LEN_MAX	 ((size_t)1 << 30)
 
 enum {
 	PIECES_MAX = 1 << 14, /* 16 TiB; in .bss, touched as far as used */
@@ -72,13 +77,13 @@ static struct {
 	_Atomic uint32_t r_out;
 	uint32_t r_sleepers;
 
-	size_t r_next_len; /* of the next piece, in bytes */
+	size_t r_next_len[2]; /* of the next piece, in bytes; by nodump */
 	size_t r_cnt;
 	struct piece *r_piece[PIECES_MAX]; /* by address */
 } runs = {
     .r_lock = UMA_LOCK_INITIALIZER(UMA_RANK_PAGES),
     .r_release_at = DIRTY_MAX,
-    .r_next_len = PIECE_LEN_FIRST,
+    .r_next_len = {PIECE_LEN_FIRST, PIECE_LEN_NODUMP},
 };
 
 /* The number of pieces that start at or below the address. */
@@ -142,10 +147,10 @@ piece_enter(struct piece *pc)
 
 /* Another piece, which has room for the run; NULL, nothing changed. */
 static UMA_COLD struct piece *
-runs_grow(size_t npages, size_t align)
+runs_grow(size_t npages, size_t align, bool nodump)
 {
 	size_t need = piece_len(npages, align);
-	size_t len = uma_max(runs.r_next_len, need);
+	size_t len = uma_max(runs.r_next_len[nodump], need);
 
 	if (runs.r_cnt == PIECES_MAX)
 		return NULL;
@@ -154,23 +159,26 @@ runs_grow(size_t npages, size_t align)
 		return NULL;
 	struct piece *pc = NULL;
 	if (pagemap_reserve(base, len))
-		pc = piece_make(base, len);
+		pc = piece_make(base, len, nodump);
 	if (pc == NULL) {
 		vm_unreserve(base, len);
 		return NULL;
 	}
 	piece_enter(pc);
-	runs.r_next_len = uma_min(runs.r_next_len * 2, PIECE_LEN_MAX);
+	runs.r_next_len[nodump] =
+	    uma_min(runs.r_next_len[nodump] * 2, PIECE_LEN_MAX);
 	return pc;
 }
 
 /* The lowest place, or the lowest that is committed already. */
 static struct piece *
-runs_find(size_t npages, size_t align, bool committed, size_t *at)
+runs_find(size_t npages, size_t align, bool nodump, bool committed, size_t *at)
 {
 	for (size_t i = 0; i < runs.r_cnt; i++) {
 		struct piece *pc = runs.r_piece[i];
 
+		if (pc->pc_nodump != nodump)
+			continue;
 		*at = piece_find(pc, npages, align,
 		    committed ? pc->pc_committed : pc->pc_pages);
 		if (*at != PIECE_NONE)
@@ -181,14 +189,14 @@ runs_find(size_t npages, size_t align, bool committed, size_t *at)
 
 /* A place that is ready to be taken. */
 static struct piece *
-runs_place(size_t npages, size_t align, size_t *at)
+runs_place(size_t npages, size_t align, bool nodump, size_t *at)
 {
-	struct piece *pc = runs_find(npages, align, false, at);
+	struct piece *pc = runs_find(npages, align, nodump, false, at);
 
-	if (pc == NULL && (pc = runs_grow(npages, align)) != NULL)
+	if (pc == NULL && (pc = runs_grow(npages, align, nodump)) != NULL)
 		*at = piece_find(pc, npages, align, pc->pc_pages);
 	if (pc != NULL && !piece_commit(pc, *at + npages))
-		pc = runs_find(npages, align, true, at);
+		pc = runs_find(npages, align, nodump, true, at);
 	return pc;
 }
 
@@ -229,6 +237,7 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 {
 	int saved = errno;
 	size_t at = 0, align_pages = align >> PAGE_SHIFT;
+	bool nodump = flags & PAGES_NODUMP;
 	struct piece *pc;
 
 	(void)domain;
@@ -240,7 +249,7 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 
 	uma_lock_acquire(&runs.r_lock);
 	do
-		pc = runs_place(npages, align_pages, &at);
+		pc = runs_place(npages, align_pages, nodump, &at);
 	while (pc == NULL && runs_wait_out());
 	if (pc != NULL) {
 		size_t dirty = pc->pc_dirty_cnt;
@@ -258,8 +267,6 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 	void *run = piece_page(pc, at);
 	if (flags & PAGES_ZERO)
 		run_clear(pc, at, npages);
-	if (flags & PAGES_NODUMP)
-		vm_dump(run, npages << PAGE_SHIFT, false);
 	errno = saved;
 	return run;
 }
@@ -360,8 +367,6 @@ pages_free(void *run, size_t npages, int flags)
 	/* Above all pieces. */
 	uintptr_t below = UINTPTR_MAX;
 
-	if (flags & PAGES_NODUMP)
-		vm_dump(run, npages << PAGE_SHIFT, true);
 	(void)pagemap_set(run, npages, PM_PAGES);
 
 	uma_lock_acquire(&runs.r_lock);
@@ -371,6 +376,8 @@ pages_free(void *run, size_t npages, int flags)
 	size_t at = ((uintptr_t)run - (uintptr_t)pc) >> PAGE_SHIFT;
 	UMA_ASSERT(at + npages <= pc->pc_committed,
 	    "free of pages that are not ours: %p", run);
+	UMA_ASSERT(pc->pc_nodump == !!(flags & PAGES_NODUMP),
+	    "free of %p with other flags than it was had with", run);
 	piece_give(pc, at, npages, true);
 	runs.r_used -= npages;
 	runs.r_dirty += npages;

@@ -118,6 +118,7 @@ pages_init(void)
 {
 	struct topology tp;
 
+	pagemap_init();
 	topology_read("", &tp);
 	atomic_store_explicit(&cpu_cnt, tp.tp_cpus, memory_order_relaxed);
 	return 0;

@@ -119,11 +119,23 @@ vm_release(void *base, size_t len)
 	return ok;
 }
 
-void
-vm_dump(void *base, size_t len, bool dump)
+static void
+advise(void *base, size_t len, int advice)
 {
 	int saved = errno;
 
-	(void)madvise(base, len, dump ? MADV_DODUMP : MADV_DONTDUMP);
+	(void)madvise(base, len, advice);
 	errno = saved;
+}
+
+void
+vm_nodump(void *base, size_t len)
+{
+	advise(base, len, MADV_DONTDUMP);
+}
+
+void
+vm_nohuge(void *base, size_t len)
+{
+	advise(base, len, MADV_NOHUGEPAGE);
 }

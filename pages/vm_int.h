@@ -22,7 +22,9 @@ void vm_unreserve(void *base, size_t len);
 bool vm_commit(void *base, size_t len); /* readable and writable from now on */
 void *vm_map(size_t len); /* zeroed memory at once; NULL */
 bool vm_release(void *base, size_t len); /* memory to the system; reads as 0 */
-void vm_dump(void *base, size_t len, bool dump); /* in core dumps, or not */
+/* Advice, which may be refused without harm. */
+void vm_nodump(void *base, size_t len); /* keep it out of core dumps */
+void vm_nohuge(void *base, size_t len); /* no huge page for a first byte */
 
 /* ---- bitmaps ---- */
 
@@ -113,6 +115,7 @@ struct piece {
 	size_t pc_longest; /* no free run is longer */
 	bits_word *pc_busy; /* not free: header, handed out, being released */
 	bits_word *pc_dirty; /* may hold something else than zero */
+	bool pc_nodump; /* all of it is kept out of core dumps */
 	uint32_t pc_summary[]; /* a chunk: piece.c */
 };
 
@@ -120,7 +123,7 @@ struct piece {
  * VM_PIECE_ALIGN. */
 size_t piece_len(size_t npages, size_t align_pages);
 /* piece_make: build the header; NULL when it cannot be committed. */
-struct piece *piece_make(void *base, size_t len);
+struct piece *piece_make(void *base, size_t len, bool nodump);
 /*
  * piece_find: the lowest place for npages below page limit, PIECE_NONE if there
  * is none.
@@ -146,6 +149,7 @@ piece_page(struct piece *pc, size_t at)
 
 /* ---- the rest ---- */
 
+void pagemap_init(void);
 bool pagemap_reserve(const void *start, size_t len); /* make the leaves */
 
 size_t meta_held(void); /* bytes of the pool's runs */

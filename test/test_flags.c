@@ -53,6 +53,21 @@ END_TEST
 
 /* ---- NODUMP ---- */
 
+/* How many mappings this process has; the system bounds them. */
+static long
+mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	long cnt = 0;
+	int c;
+
+	ck_assert_ptr_nonnull(f);
+	while ((c = fgetc(f)) != EOF)
+		cnt += c == '\n';
+	fclose(f);
+	return cnt;
+}
+
 START_TEST(nodump_ends_with_the_slab)
 {
 	uma_zone_t z = plain_zone("secret", 4096, 0, UMA_ZONE_NODUMP);
@@ -68,6 +83,22 @@ START_TEST(nodump_ends_with_the_slab)
 		ck_assert(!has_vmflag(items[i], "dd"));
 	free_many(z, items, 500);
 	uma_zdestroy(z);
+}
+END_TEST
+
+START_TEST(nodump_zones_do_not_use_up_the_mappings)
+{
+	uma_zone_t z[] = {plain_zone("secret", 4096, 0, UMA_ZONE_NODUMP),
+	    plain_zone("open", 4096, 0, 0)};
+	long before = mappings();
+
+	for (int i = 0; i < MANY; i++)
+		items[i] = must_alloc(z[i % 2], M_WAITOK);
+	ck_assert_int_lt(mappings(), before + 100);
+	for (int i = 0; i < MANY; i++)
+		uma_zfree(z[i % 2], items[i]);
+	uma_zdestroy(z[0]);
+	uma_zdestroy(z[1]);
 }
 END_TEST
 
@@ -492,6 +523,7 @@ suite(void)
 	    tc, nofree_reclaim_keeps_the_pages_and_destroy_gives_them_back);
 	tcase_add_test(tc, without_nofree_reclaim_gives_the_pages_back);
 	tcase_add_test(tc, nodump_ends_with_the_slab);
+	tcase_add_test(tc, nodump_zones_do_not_use_up_the_mappings);
 	tcase_add_test(tc, nodump_covers_every_page_of_large_and_small_items);
 	tcase_add_test(tc, malloc_slabs_are_not_zeroed_beforehand);
 	tcase_add_test(tc, all_other_slabs_are_zeroed_beforehand);

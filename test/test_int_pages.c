@@ -20,6 +20,8 @@ static int fail_calls; /* which of them may fail */
 static int fail_at; /* the call that does, from 1; 0 none, -1 each */
 static int fail_cnt;
 static int madvise_ms; /* how long MADV_DONTNEED takes */
+static bool thp_always; /* do as if huge pages were on for all memory */
+static size_t nohuge_len; /* bytes that were to have none */
 
 /* A sanitizer's own start comes through here before its tables are there. */
 #define PLAIN __attribute__((no_sanitize("thread", "address", "undefined")))
@@ -48,7 +50,10 @@ mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
 	if (refused(MMAP))
 		return MAP_FAILED;
-	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+	void *p = (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+	if (thp_always && p != MAP_FAILED)
+		syscall(SYS_madvise, p, len, MADV_HUGEPAGE);
+	return p;
 }
 
 PLAIN int
@@ -69,6 +74,8 @@ madvise(void *addr, size_t len, int advice)
 {
 	if (refused(MADVISE))
 		return -1;
+	if (advice == MADV_NOHUGEPAGE)
+		nohuge_len += len;
 	if (madvise_ms > 0 && advice == MADV_DONTNEED)
 		test_sleep_ms(madvise_ms);
 	return (int)syscall(SYS_madvise, addr, len, advice);
@@ -422,15 +429,103 @@ is_nodump(void *p)
 	return found;
 }
 
-START_TEST(nodump_runs_are_kept_out_of_core_dumps_until_freed)
+START_TEST(nodump_runs_lie_apart_and_stay_out_of_core_dumps)
 {
-	void *run = pages_alloc(4, PG, 0, PAGES_NODUMP);
-	void *plain = get(4);
+	char *plain = get(4), *run = pages_alloc(600, PG, 0, PAGES_NODUMP);
 
+	ck_assert_ptr_nonnull(run);
 	ck_assert(is_nodump(run));
+	ck_assert(is_nodump(run + 600 * PG - 1));
 	ck_assert(!is_nodump(plain));
-	pages_free(run, 4, PAGES_NODUMP);
-	ck_assert(!is_nodump(run));
+	memset(run, 1, 600 * PG);
+	pages_free(run, 600, PAGES_NODUMP);
+	ck_assert_uint_eq(pages_release(), 600 * PG);
+	ck_assert(!is_nodump(get(5000)));
+	ck_assert_ptr_eq(pages_alloc(5, PG, 0, PAGES_NODUMP), run);
+	ck_assert(is_nodump(run));
+	/* More than a first piece of such runs. */
+	char *big = pages_alloc(40 * MIB / PG, PG, 0, PAGES_NODUMP);
+	ck_assert_ptr_nonnull(big);
+	ck_assert(is_nodump(big));
+	ck_assert(is_nodump(big + 40 * MIB - 1));
+	ck_assert(!is_nodump(get(1)));
+	ck_assert(pages_is_valid());
+}
+END_TEST
+
+/* Lines of a file of /proc/self that start with the text; sum of numbers. */
+static size_t
+lines(const char *path, const char *text, size_t *sum)
+{
+	char line[1024];
+	size_t cnt = 0, value;
+	FILE *f = fopen(path, "r");
+
+	ck_assert_ptr_nonnull(f);
+	for (*sum = 0; fgets(line, sizeof line, f) != NULL;) {
+		if (strncmp(line, text, strlen(text)) != 0)
+			continue;
+		cnt++;
+		if (sscanf(line + strlen(text), "%zu", &value) == 1)
+			*sum += value;
+	}
+	fclose(f);
+	return cnt;
+}
+
+START_TEST(runs_of_both_kinds_do_not_use_up_the_mappings)
+{
+	enum { RUNS = 8000 };
+	static char *run[RUNS];
+	uint64_t seed = test_seed("both_kinds");
+	size_t sum, before = lines("/proc/self/maps", "", &sum);
+
+	for (size_t op = 0; op < 4 * RUNS; op++) {
+		size_t i = op < RUNS ? op : test_rand(&seed) % RUNS;
+		size_t n = 1 + i % 5;
+		int flags = i & 1 ? PAGES_NODUMP : 0;
+
+		if (run[i] != NULL)
+			pages_free(run[i], n, flags);
+		run[i] = pages_alloc(n, PG, 0, flags);
+		ck_assert_ptr_nonnull(run[i]);
+		*run[i] = 1;
+	}
+	ck_assert_uint_le(lines("/proc/self/maps", "", &sum), before + 24);
+	for (size_t i = 0; i < RUNS; i += 500) {
+		ck_assert(!is_nodump(run[i]));
+		ck_assert(is_nodump(run[i + 1]));
+	}
+	ck_assert(pages_is_valid());
+}
+END_TEST
+
+/* KiB of this process in huge pages. */
+static size_t
+huge_kib(void)
+{
+	size_t sum;
+
+	lines("/proc/self/smaps", "AnonHugePages:", &sum);
+	return sum;
+}
+
+START_TEST(the_page_map_takes_no_huge_pages)
+{
+	extern char __bss_start[], _end[];
+	char *bss = (char *)uma_roundup((uintptr_t)__bss_start, PG);
+	size_t root = 2 * MIB - PG, leaf = 2 * MIB, before = huge_kib();
+	thp_always = true;
+	syscall(SYS_madvise, bss, (uintptr_t)(_end - bss) & -PG, MADV_HUGEPAGE);
+
+	errno = 0;
+	ck_assert_int_eq(pages_init(), 0);
+	*(char *)get(1) = 1;
+	*(char *)pages_alloc(1, PG, 0, PAGES_NODUMP) = 1;
+
+	ck_assert_int_eq(errno, 0);
+	ck_assert_uint_ge(nohuge_len, root + leaf);
+	ck_assert_uint_eq(huge_kib(), before);
 }
 END_TEST
 
@@ -558,6 +653,28 @@ START_TEST(committed_pages_of_another_piece_are_found)
 }
 END_TEST
 
+START_TEST(neither_kind_of_run_takes_the_other_s_pages)
+{
+	get(1);
+	refuse(MMAP, -1);
+	ck_assert_ptr_null(pages_alloc(1, PG, 0, PAGES_NODUMP));
+	ck_assert_int_eq(errno, ENOMEM);
+	refuse(0, 0);
+	char *run = pages_alloc(1, PG, 0, PAGES_NODUMP);
+	ck_assert_ptr_nonnull(run);
+	pages_free(run, 1, PAGES_NODUMP);
+
+	refuse(MMAP | MPROTECT, -1);
+
+	ck_assert_ptr_null(pages_alloc(1000, PG, 0, 0));
+	ck_assert_ptr_eq(pages_alloc(200, PG, 0, PAGES_NODUMP), run);
+	ck_assert(!is_nodump(get(200)));
+	ck_assert_ptr_null(pages_alloc(200, PG, 0, 0));
+	ck_assert_ptr_null(pages_alloc(200, PG, 0, PAGES_NODUMP));
+	ck_assert(pages_is_valid());
+}
+END_TEST
+
 START_TEST(less_is_taken_where_more_is_refused)
 {
 	refuse(MMAP, 1);
@@ -643,13 +760,15 @@ suite(void)
 	tcase_add_test(runs, dirty_memory_is_bounded_without_being_asked);
 	tcase_add_test(
 	    runs, allocation_waits_for_pages_on_their_way_to_the_system);
-	tcase_add_test(
-	    runs, nodump_runs_are_kept_out_of_core_dumps_until_freed);
+	tcase_add_test(runs, nodump_runs_lie_apart_and_stay_out_of_core_dumps);
+	tcase_add_test(runs, runs_of_both_kinds_do_not_use_up_the_mappings);
+	tcase_add_test(runs, the_page_map_takes_no_huge_pages);
 	tcase_add_test(runs, a_first_run_touches_few_pages);
 	tcase_add_test(no, refused_release_leaves_pages_dirty);
 	tcase_add_test(no, any_mapping_call_may_fail);
 	tcase_add_test(no, what_is_committed_is_used_when_no_more_can_be);
 	tcase_add_test(no, committed_pages_of_another_piece_are_found);
+	tcase_add_test(no, neither_kind_of_run_takes_the_other_s_pages);
 	tcase_add_test(no, less_is_taken_where_more_is_refused);
 	tcase_add_test(no, a_limit_on_address_space_makes_pieces_smaller);
 	tcase_add_test(no, foreign_memory_can_be_entered_and_removed);
