@@ -2,6 +2,7 @@
 /*
  * test_bulk.c - many items in one call; and what may lie in caches.
  */
+#define _GNU_SOURCE 1 /* RUSAGE_THREAD */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -258,6 +259,218 @@ START_TEST(bulk_sleepers_do_not_wait_for_each_other_for_ever)
 }
 END_TEST
 
+struct sleeper {
+	uma_zone_t zone;
+	atomic_int got; /* -1: not yet */
+	double cpu; /* seconds */
+};
+
+static double
+thread_cpu(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_THREAD, &ru);
+	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+}
+
+static void *
+bulk_sleep(void *arg)
+{
+	struct sleeper *s = arg;
+	void *v[200];
+
+	s->cpu = thread_cpu();
+	int got = uma_zalloc_bulk(s->zone, v, 200, M_WAITOK);
+	s->cpu = thread_cpu() - s->cpu;
+	uma_zfree_bulk(s->zone, v, got);
+	atomic_store(&s->got, got);
+	return NULL;
+}
+
+/* 150 items are to be had all the time, and 49 more do not help. */
+START_TEST(a_bulk_that_waits_costs_no_cpu_and_is_served_soon)
+{
+	void *v[256];
+	uma_zone_t zone = plain_zone(64);
+	struct sleeper s = {.zone = zone, .got = -1};
+	pthread_t thread;
+	int max = uma_zone_set_max(zone, 256), out = max - 150;
+
+	ck_assert_int_eq(uma_zalloc_bulk(zone, v, out, M_NOWAIT), out);
+	ck_assert_int_eq(pthread_create(&thread, NULL, bulk_sleep, &s), 0);
+	usleep(1000000);
+	ck_assert_int_eq(atomic_load(&s.got), -1);
+	for (int i = 0; i < 49; i++)
+		uma_zfree(zone, v[--out]);
+	usleep(100000);
+	ck_assert_int_eq(atomic_load(&s.got), -1);
+	uma_zfree(zone, v[--out]);
+	for (int i = 0; i < 200 && atomic_load(&s.got) < 0; i++)
+		usleep(10000);
+	ck_assert_int_eq(atomic_load(&s.got), 200);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	if (!TEST_ASAN && !TEST_TSAN)
+		ck_assert(s.cpu < 0.1);
+	ck_assert_uint_ge(stat_of(zone).sleeps, 1);
+	uma_zfree_bulk(zone, v, out);
+	ck_assert_uint_eq(stat_of(zone).used, 0);
+	uma_zdestroy(zone);
+}
+END_TEST
+
+/* ---- a hook's errno, ENOMEM too ---- */
+
+static int init_errno, init_left;
+
+static int
+failing_init(void *mem, int size, int flags)
+{
+	(void)mem;
+	(void)size;
+	(void)flags;
+	return init_left > 0 && init_left-- > 0 ? 0 : init_errno;
+}
+
+/* ENOMEM of an init is not the zone's: more would not come by waiting. */
+START_TEST(a_failing_init_ends_a_bulk_that_may_sleep)
+{
+	static const int error[] = {ENOMEM, EILSEQ};
+	void *v[64];
+	uma_zone_t zone = uma_zcreate(
+	    "bulk", 512, NULL, NULL, failing_init, NULL, UMA_ALIGN_PTR, 0);
+
+	for (int limit = 0; limit <= 100; limit += 100) {
+		uint64_t allocs = stat_of(zone).allocs;
+
+		uma_zone_set_max(zone, limit);
+		init_errno = error[_i];
+		init_left = 0;
+		errno = 0;
+		ck_assert_ptr_null(uma_zalloc(zone, M_WAITOK));
+		ck_assert_int_eq(errno, error[_i]);
+		errno = 0;
+		ck_assert_int_eq(uma_zalloc_bulk(zone, v, 64, M_WAITOK), 0);
+		ck_assert_int_eq(errno, error[_i]);
+		errno = 0;
+		ck_assert_int_eq(uma_zalloc_burst(zone, v, 64, M_WAITOK), 0);
+		ck_assert_int_eq(errno, error[_i]);
+		init_left = 3;
+		ck_assert_int_eq(uma_zalloc_bulk(zone, v, 64, M_WAITOK), 0);
+		struct uma_zone_stat st = stat_of(zone);
+		ck_assert_uint_eq(st.used, 0);
+		ck_assert_uint_eq(st.allocs, allocs);
+		uma_zone_reclaim(zone, UMA_RECLAIM_DRAIN_CPU);
+		init_left = 3;
+		int n = uma_zalloc_burst(zone, v, 64, M_WAITOK);
+		ck_assert_int_ge(n, 1);
+		uma_zfree_bulk(zone, v, n);
+		uma_zone_reclaim(zone, UMA_RECLAIM_DRAIN_CPU);
+		init_errno = 0;
+		ck_assert_int_eq(uma_zalloc_bulk(zone, v, 64, M_WAITOK), 64);
+		ck_assert_uint_eq(stat_of(zone).used, 64);
+		uma_zfree_bulk(zone, v, 64);
+		uma_zone_reclaim(zone, UMA_RECLAIM_DRAIN_CPU);
+	}
+	uma_zdestroy(zone);
+}
+END_TEST
+
+/* ---- what a burst does to others ---- */
+
+static int warnings;
+
+static void
+count_warnings(void *arg, const char *line, size_t len)
+{
+	(void)arg;
+	(void)line;
+	(void)len;
+	warnings++;
+}
+
+START_TEST(a_burst_that_gets_something_does_not_warn)
+{
+	void *v[64];
+	uma_zone_t zone = plain_zone(512);
+	int max = uma_zone_set_max(zone, 8);
+
+	uma_zone_set_warning(zone, "full");
+	uma_set_warning_sink(count_warnings, NULL);
+	warnings = 0;
+	ck_assert_int_eq(max, 8);
+	for (int flags = M_NOWAIT;; flags = M_WAITOK) {
+		ck_assert_int_eq(uma_zalloc_burst(zone, v, 64, flags), max);
+		ck_assert_int_eq(warnings, 0);
+		uma_zfree_bulk(zone, v, max);
+		if (flags == M_WAITOK)
+			break;
+	}
+	ck_assert_int_eq(uma_zalloc_burst(zone, v, 64, M_NOWAIT), max);
+	ck_assert_int_eq(uma_zalloc_burst(zone, v + max, 1, M_NOWAIT), 0);
+	ck_assert_int_eq(warnings, 1);
+	uma_zfree_bulk(zone, v, max);
+	uma_set_warning_sink(NULL, NULL);
+	uma_zdestroy(zone);
+}
+END_TEST
+
+/* ---- what a hit may not miss ---- */
+
+START_TEST(zfree_bulk_passes_over_null_at_every_place)
+{
+	void *v[16], *w[16];
+	uma_zone_t zone = plain_zone(64);
+
+	for (int n = 1; n <= 16; n++)
+		for (int hole = 0; hole < n; hole++) {
+			ck_assert_int_eq(
+			    uma_zalloc_bulk(zone, v, n, M_NOWAIT), n);
+			void *kept = v[hole];
+			v[hole] = NULL;
+			uma_zfree_bulk(zone, v, n);
+			ck_assert_uint_eq(stat_of(zone).used, 1);
+			ck_assert_int_eq(
+			    uma_zalloc_bulk(zone, w, n, M_NOWAIT), n);
+			for (int i = 0; i < n; i++) {
+				ck_assert_ptr_nonnull(w[i]);
+				ck_assert_ptr_ne(w[i], kept);
+			}
+			uma_zfree_bulk(zone, w, n);
+			uma_zfree(zone, kept);
+			ck_assert_uint_eq(stat_of(zone).used, 0);
+		}
+	uma_zdestroy(zone);
+}
+END_TEST
+
+/* Bursts and bulks larger than what the CPU's bucket holds. */
+START_TEST(a_hit_in_part_is_completed)
+{
+	static void *v[MANY];
+	uma_zone_t zone = plain_zone(64);
+
+	for (int have = 1; have < 40; have += 3)
+		for (int want = have; want < 600; want += 97) {
+			ck_assert_int_eq(
+			    uma_zalloc_bulk(zone, v, have, M_NOWAIT), have);
+			uma_zfree_bulk(zone, v, have);
+			ck_assert_int_eq(
+			    uma_zalloc_burst(zone, v, want, M_NOWAIT), want);
+			for (int i = 0; i < want; i++)
+				*(int *)v[i] = i;
+			for (int i = 0; i < want; i++)
+				ck_assert_int_eq(*(int *)v[i], i);
+			ck_assert_uint_eq(stat_of(zone).used, (unsigned)want);
+			uma_zfree_bulk(zone, v, want);
+			ck_assert_uint_eq(stat_of(zone).used, 0);
+			uma_zone_reclaim(zone, UMA_RECLAIM_DRAIN_CPU);
+		}
+	uma_zdestroy(zone);
+}
+END_TEST
+
 /* ---- caps, in a child of its own, since settings are read once ---- */
 
 static void
@@ -391,6 +604,11 @@ suite(void)
 	tcase_add_loop_test(t, a_failing_ctor_undoes_the_bulk, 0, 8);
 	tcase_add_test(t, m_zero_clears_every_item_of_a_bulk);
 	tcase_add_test(t, bulk_sleepers_do_not_wait_for_each_other_for_ever);
+	tcase_add_test(t, a_bulk_that_waits_costs_no_cpu_and_is_served_soon);
+	tcase_add_loop_test(t, a_failing_init_ends_a_bulk_that_may_sleep, 0, 2);
+	tcase_add_test(t, a_burst_that_gets_something_does_not_warn);
+	tcase_add_test(t, zfree_bulk_passes_over_null_at_every_place);
+	tcase_add_test(t, a_hit_in_part_is_completed);
 	tcase_add_test(t, bytes_in_a_zones_caches_are_capped);
 	tcase_add_test(t, bytes_in_all_caches_are_capped);
 	tcase_add_test(t, a_producer_and_a_consumer_do_not_make_the_zone_grow);

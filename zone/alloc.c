@@ -158,7 +158,10 @@ zone_find_memory(struct uma_zone *zone, int step)
 	reclaiming = false;
 }
 
-/* One item from the keg, whose unit the caller has.  *error as the errno. */
+/*
+ * One item from the keg, whose unit the caller has; NULL with *error as a hook's
+ * errno, or 0: no memory.
+ */
 static void *
 zone_import_one(struct uma_zone *zone, int flags, int *error)
 {
@@ -174,10 +177,8 @@ zone_import_one(struct uma_zone *zone, int flags, int *error)
 			zone_find_memory(zone, step);
 			continue;
 		}
-		if (flags & M_NOWAIT) {
-			*error = ENOMEM;
+		if (flags & M_NOWAIT)
 			return NULL;
-		}
 		zone_wait_memory(zone, &tries);
 		step = 0;
 	}
@@ -186,17 +187,16 @@ zone_import_one(struct uma_zone *zone, int flags, int *error)
 void *
 zone_alloc_item(struct uma_zone *zone, int flags, int *error)
 {
-	if (!limit_acquire(zone, flags)) {
-		*error = ENOMEM;
+	*error = 0;
+	if (!limit_acquire(zone, flags))
 		return NULL;
-	}
 	void *item = zone_import_one(zone, flags, error);
 	if (item == NULL)
 		limit_give(zone, 1);
 	return item;
 }
 
-/* An item on a miss, counted; NULL with *error as the errno. */
+/* An item on a miss, counted; NULL with *error as a hook's errno, or 0. */
 static void *
 zone_fetch(struct uma_zone *zone, int flags, int *error)
 {
@@ -235,7 +235,7 @@ zalloc_miss(struct uma_zone *zone, void *arg, int flags)
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
 		    &zone->uz_fails, 1, memory_order_relaxed);
-		errno = error;
+		errno = error != 0 ? error : ENOMEM;
 		return NULL;
 	}
 	return item_hand_out(zone, item, arg, flags);

@@ -4,13 +4,29 @@
  * whole buckets past it.
  *
  * A call that may sleep must not sleep with items in hand: two such callers at
- * a limit could wait for each other for ever.  So it gathers what there is, gives
- * all back if that is not enough, waits until one item is to be had, and begins
- * again.
+ * a limit could wait for each other for ever.  So it gathers what there is,
+ * gives all back if that is not enough, waits until one item is to be had, and
+ * begins again.  One may be to be had all the time while n are not, so that
+ * after its second vain try, and each later one, it also lets time pass.
  */
 #include <errno.h>
 
+#include "pages_int.h"
 #include "zone_int.h"
+
+/* Within this CPU's bucket; how many. */
+#if UMA_HAVE_SEQ
+#define HIT_POP_BULK(zone, items, n) \
+	((int)uma_seq_pop_bulk(&(zone)->uz_hot.cache, items, n))
+#define HIT_PUSH_BULK(zone, items, n) \
+	((int)uma_seq_push_bulk(&(zone)->uz_hot.cache, items, n))
+#else
+#define HIT_POP_BULK(zone, items, n)  0
+#define HIT_PUSH_BULK(zone, items, n) 0
+#endif
+
+#define BACK_OFF_FIRST_NS   INT64_C(1000000)
+#define BACK_OFF_LONGEST_NS INT64_C(10000000)
 
 /* Items from a bucket, and the rest of it where this CPU finds it. */
 static int
@@ -33,7 +49,7 @@ bulk_gather_cached(
 {
 	int got = 0;
 
-	while (cache_enabled(&zone->uz_cache)) {
+	while (got < n && cache_enabled(&zone->uz_cache)) {
 		got += cache_pop_bulk(&zone->uz_cache, items + got, n - got);
 		if (got == n)
 			break;
@@ -43,28 +59,57 @@ bulk_gather_cached(
 		if (b == NULL)
 			break;
 		got += bulk_take(zone, b, items + got, n - got);
-		if (got == n)
-			break;
 	}
 	return got;
 }
 
-/* The same, then one by one; never sleeps.  Counted, not constructed. */
+/* Up to n straight from the keg, as far as limit and memory go; counted. */
 static int
-bulk_gather(struct uma_zone *zone, void **items, int n, int flags, int *error)
+bulk_import(struct uma_zone *zone, void **items, int n, int flags, int *error)
 {
-	int got, once = (flags & ~M_WAITOK) | M_NOWAIT;
+	int units = (int)limit_take(zone, (uint64_t)uma_min(n, KEG_BATCH_MAX));
+
+	if (units == 0)
+		return 0;
+	int got = keg_import(zone->uz_keg, items, units, 0, flags, error);
+	limit_give(zone, (uint64_t)(units - got));
+	atomic_fetch_add_explicit(
+	    &zone->uz_allocs, (uint64_t)got, memory_order_relaxed);
+	return got;
+}
+
+/* One item for which everybody's caches are emptied; counted. */
+static int
+bulk_force(struct uma_zone *zone, void **items, int flags, int *error)
+{
+	items[0] = zone_alloc_item(zone, flags, error);
+	if (items[0] == NULL)
+		return 0;
+	atomic_fetch_add_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
+	return 1;
+}
+
+/*
+ * More items, to have n when got are there: from the caches, then from the keg,
+ * and at the least number of them by force.  Never sleeps.  How many there are
+ * then, counted, not constructed; *error is a hook's errno, or 0.
+ */
+static int
+bulk_gather(struct uma_zone *zone, void **items, int n, int got, int least,
+    int flags, int *error)
+{
+	int once = (flags & ~M_WAITOK) | M_NOWAIT;
 
 	*error = 0;
-	got = bulk_gather_cached(zone, items, n, once, error);
+	got += bulk_gather_cached(zone, items + got, n - got, once, error);
 	while (got < n && *error == 0) {
-		void *item = zone_alloc_item(zone, once, error);
+		int more = bulk_import(zone, items + got, n - got, once, error);
 
-		if (item == NULL)
+		if (more == 0 && *error == 0 && got < least)
+			more = bulk_force(zone, items + got, once, error);
+		if (more == 0)
 			break;
-		items[got++] = item;
-		atomic_fetch_add_explicit(
-		    &zone->uz_allocs, 1, memory_order_relaxed);
+		got += more;
 	}
 	return got;
 }
@@ -115,51 +160,77 @@ bulk_fail(struct uma_zone *zone, int error)
 	return 0;
 }
 
+/* Others' frees are what helps, and only trying tells whether it was enough. */
+static void
+bulk_back_off(struct uma_zone *zone, int tries)
+{
+	static _Atomic uint32_t never;
+
+	if (tries == 0)
+		return;
+	if (tries == 1)
+		atomic_fetch_add_explicit(
+		    &zone->uz_sleeps, 1, memory_order_relaxed);
+	int64_t ns = BACK_OFF_FIRST_NS << uma_min(tries - 1, 10);
+	uma_wait(&never, 0, uma_min(ns, BACK_OFF_LONGEST_NS));
+}
+
 /*
  * Wait until one item is to be had, and leave it where the next try finds it.
  * False: it will never be enough, or an init failed.
  */
 static bool
-bulk_wait(struct uma_zone *zone, int n, int flags, int *error)
+bulk_wait(struct uma_zone *zone, int n, int flags, int tries, int *error)
 {
 	int max = uma_zone_get_max(zone);
 
 	if ((flags & M_NOWAIT) || (max != 0 && n > max))
 		return false;
-	*error = 0;
 	void *item = zone_alloc_item(zone, flags, error);
 	if (item == NULL)
 		return false;
 	zone_release(zone, &item, 1);
+	bulk_back_off(zone, tries);
 	return true;
 }
 
+/* n of 0 is a hit. */
 static bool
 bulk_args_valid(void **items, int n)
 {
-	if (n >= 0 && (items != NULL || n == 0))
+	if (n > 0 && items != NULL)
 		return true;
 	errno = EINVAL;
 	return false;
 }
 
-int
-uma_zalloc_bulk(uma_zone_t zone, void **items, int n, int flags)
+/* Up to n items that need no more than to be taken. */
+static inline int
+bulk_hit(struct uma_zone *zone, void **items, int n, int flags)
+{
+	if (uma_likely((uint32_t)flags < zone->uz_hot.flags_below && n > 0 &&
+		       items != NULL))
+		return HIT_POP_BULK(zone, items, n);
+	return 0;
+}
+
+/* The first got are there, as they are in what follows. */
+static UMA_COLD int
+zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 {
 	int error;
 
-	if (!bulk_args_valid(items, n) || n == 0)
+	if (!bulk_args_valid(items, n))
 		return 0;
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
-	for (;;) {
-		int got = bulk_gather(zone, items, n, flags, &error);
-
+	for (int tries = 0;; tries++) {
+		got = bulk_gather(zone, items, n, got, n, flags, &error);
 		if (got == n)
 			break;
 		bulk_undo(zone, items, got);
-		if ((error != 0 && error != ENOMEM) ||
-		    !bulk_wait(zone, n, flags, &error))
+		got = 0;
+		if (error != 0 || !bulk_wait(zone, n, flags, tries, &error))
 			return bulk_fail(zone, error);
 	}
 	int built = bulk_construct(zone, items, n, flags, &error);
@@ -171,16 +242,28 @@ uma_zalloc_bulk(uma_zone_t zone, void **items, int n, int flags)
 }
 
 int
-uma_zalloc_burst(uma_zone_t zone, void **items, int n, int flags)
+uma_zalloc_bulk(uma_zone_t zone, void **items, int n, int flags)
+{
+	int got = bulk_hit(zone, items, n, flags);
+
+	if (uma_likely(got == n))
+		return n;
+	return zalloc_bulk_miss(zone, items, n, flags, got);
+}
+
+static UMA_COLD int
+zalloc_burst_miss(
+    struct uma_zone *zone, void **items, int n, int flags, int got)
 {
 	int error;
 
-	if (!bulk_args_valid(items, n) || n == 0)
+	if (!bulk_args_valid(items, n))
 		return 0;
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
-	int got = bulk_gather(zone, items, n, flags, &error);
-	if (got == 0 && (flags & M_WAITOK) && (error == 0 || error == ENOMEM)) {
+	/* Others lose what they have cached for the first item only. */
+	got = bulk_gather(zone, items, n, got, 1, flags, &error);
+	if (got == 0 && (flags & M_WAITOK) && error == 0) {
 		items[0] = uma_zalloc(zone, flags);
 		return items[0] != NULL;
 	}
@@ -188,6 +271,16 @@ uma_zalloc_burst(uma_zone_t zone, void **items, int n, int flags)
 	if (built < got)
 		bulk_undo(zone, items + built, got - built);
 	return built > 0 ? built : bulk_fail(zone, error);
+}
+
+int
+uma_zalloc_burst(uma_zone_t zone, void **items, int n, int flags)
+{
+	int got = bulk_hit(zone, items, n, flags);
+
+	if (uma_likely(got == n))
+		return n;
+	return zalloc_burst_miss(zone, items, n, flags, got);
 }
 
 /* ---- free ---- */
@@ -227,8 +320,8 @@ bulk_give(struct uma_zone *zone, void **items, int n)
 		    zone, items + put, uma_min(n - put, KEG_BATCH_MAX));
 }
 
-void
-uma_zfree_bulk(uma_zone_t zone, void **items, int n)
+static UMA_COLD void
+zfree_bulk_miss(struct uma_zone *zone, void **items, int n)
 {
 	int saved = errno;
 
@@ -242,4 +335,18 @@ uma_zfree_bulk(uma_zone_t zone, void **items, int n)
 		bulk_give(zone, items + from, to - from);
 	}
 	errno = saved;
+}
+
+void
+uma_zfree_bulk(uma_zone_t zone, void **items, int n)
+{
+	int put = 0;
+
+	/* item_least: no dtor. */
+	if (uma_likely(zone->uz_hot.item_least == 1 && n > 0)) {
+		put = HIT_PUSH_BULK(zone, items, n);
+		if (uma_likely(put == n))
+			return;
+	}
+	zfree_bulk_miss(zone, items + put, n - put);
 }

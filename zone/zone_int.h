@@ -153,7 +153,7 @@ void zalloc_check_alive(const struct uma_zone *zone);
 void zfree_check_alive(struct uma_zone *zone, void *item);
 /* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
-/* One item past all caches; NULL with *error as the errno. */
+/* One item past all caches; NULL with *error as a hook's errno, or 0. */
 void *zone_alloc_item(struct uma_zone *zone, int flags, int *error);
 
 /* Move all cached items back to the keg; CPUs' own and the depot's. */
