@@ -162,6 +162,7 @@ uma_seq_push_bulk(struct uma_seq_cache *c, void *const *items, long n)
 		 "cmp x14, #1\n\t"
 		 "b.eq 37f\n\t"
 		 "ldr x14, [%[from]], #8\n\t"
+		 "cbz x14, 37f\n\t" /* NULL would be a bottom */
 		 "str x14, [x13, #8]!\n\t"
 		 "subs %[left], %[left], #1\n\t"
 		 "b.ne 36b\n"

@@ -119,16 +119,23 @@
 	    : miss)
 
 /*
- * The loops below take two items a turn, an odd one before; they count down, since
- * a count that runs up from -n would leave SF set in front of the real one.
+ * The loops below take four items a turn, after the odd ones.  They count down: a
+ * count that runs up from -n would leave SF set in front of the real one.
  */
 
-/* One item from under the cursor; to 37 when there is none, or no more wanted. */
-#define UMA_SEQ_POP_ONE           \
-	"movq (%%rcx), %%r10\n\t" \
-	"testq %%r10, %%r10\n\t"  \
-	"jz 37f\n\t"              \
-	"movq %%r10, (%[to])\n\t"
+/* clang-format off */
+
+/* The item in the slot at below goes to at; to the label out at the bottom. */
+#define UMA_SEQ_POP_ONE(below, at, out)      \
+	"movq " below "(%%rcx), %%r10\n\t"   \
+	"testq %%r10, %%r10\n\t"             \
+	"jz " out "\n\t"                     \
+	"movq %%r10, " at "(%[to])\n\t"
+
+/* One item fewer to take; twice or thrice, when a turn ends early. */
+#define UMA_SEQ_POP_LESS                     \
+	"subq $8, %%rcx\n\t"                 \
+	"decq %[left]\n"
 
 /* Up to n > 0 items, newest first, with one commit; how many. */
 UMA_SEQ_INLINE long
@@ -137,48 +144,57 @@ uma_seq_pop_bulk(struct uma_seq_cache *c, void **items, long n)
 	long left;
 	void **to;
 
-	__asm__ volatile(UMA_SEQ_BEGIN(UMA_SEQ_UNCOUNT(
-	    "%%r10")) "addq (%[uc]), %%rdx\n\t"
-		      "movq (%%rdx), %%rcx\n\t"
-		      "movq %[n], %[left]\n\t"
-		      "movq %[items], %[to]\n\t"
-		      "testb $1, %b[left]\n\t"
-		      "jz 38f\n\t" UMA_SEQ_POP_ONE "addq $8, %[to]\n\t"
-		      "subq $8, %%rcx\n\t"
-		      "decq %[left]\n\t"
-		      "jz 37f\n\t"
-		      ".p2align 5\n"
-		      "38:\n\t" UMA_SEQ_POP_ONE "movq -8(%%rcx), %%r10\n\t"
-		      "testq %%r10, %%r10\n\t"
-		      "jz 39f\n\t"
-		      "movq %%r10, 8(%[to])\n\t"
-		      "addq $16, %[to]\n\t"
-		      "subq $16, %%rcx\n\t"
-		      "subq $2, %[left]\n\t"
-		      "jnz 38b\n\t"
-		      "jmp 37f\n"
-		      "39:\n\t" /* one of two */
-		      "subq $8, %%rcx\n\t"
-		      "decq %[left]\n"
-		      "37:\n\t"
-		      "movq %[n], %%r10\n\t"
-		      "subq %[left], %%r10\n\t" /* >= 0 */
-		      "addq %%r10, 8(%%rdx)\n\t"
-		      "movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
-			 : [left] "=&r"(left), [to] "=&r"(to)
-			 : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
-			 : "rdx", "rcx", "r10", "memory", "cc");
+	__asm__ volatile(UMA_SEQ_BEGIN(UMA_SEQ_UNCOUNT("%%r10"))
+		"addq (%[uc]), %%rdx\n\t"
+		"movq (%%rdx), %%rcx\n\t"
+		"movq %[n], %[left]\n\t"
+		"movq %[items], %[to]\n"
+		"36:\n\t"
+		"testb $3, %b[left]\n\t"
+		"jz 38f\n\t"
+		UMA_SEQ_POP_ONE("0", "0", "37f")
+		"addq $8, %[to]\n\t"
+		"subq $8, %%rcx\n\t"
+		"decq %[left]\n\t"
+		"jnz 36b\n\t"
+		"jmp 37f\n\t"
+		".p2align 5\n"
+		"38:\n\t"
+		UMA_SEQ_POP_ONE("0", "0", "37f")
+		UMA_SEQ_POP_ONE("-8", "8", "39f")
+		UMA_SEQ_POP_ONE("-16", "16", "40f")
+		UMA_SEQ_POP_ONE("-24", "24", "41f")
+		"addq $32, %[to]\n\t"
+		"subq $32, %%rcx\n\t"
+		"subq $4, %[left]\n\t"
+		"jnz 38b\n\t"
+		"jmp 37f\n"
+		"41:\n\t" UMA_SEQ_POP_LESS
+		"40:\n\t" UMA_SEQ_POP_LESS
+		"39:\n\t" UMA_SEQ_POP_LESS
+		"37:\n\t"
+		"movq %[n], %%r10\n\t"
+		"subq %[left], %%r10\n\t" /* >= 0 */
+		"addq %%r10, 8(%%rdx)\n\t"
+		"movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
+	    : [left] "=&r"(left), [to] "=&r"(to)
+	    : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n)
+	    : "rdx", "rcx", "r10", "memory", "cc");
 	return n - left;
 }
 
-/* One item into the slot off + 8 above the cursor; to the label out if not. */
-#define UMA_SEQ_PUSH_ONE(off, next, out)   \
-	"cmpq %[top], " next "(%%rcx)\n\t" \
-	"je " out "\n\t"                   \
-	"movq " off "(%[from]), %%r10\n\t" \
-	"testq %%r10, %%r10\n\t"           \
-	"jz " out "\n\t"                   \
-	"movq %%r10, " next "(%%rcx)\n\t"
+/* The item at goes into the slot above; to the label out if it cannot. */
+#define UMA_SEQ_PUSH_ONE(at, above, out)     \
+	"cmpq %[top], " above "(%%rcx)\n\t"  \
+	"je " out "\n\t"                     \
+	"movq " at "(%[from]), %%r10\n\t"    \
+	"testq %%r10, %%r10\n\t"             \
+	"jz " out "\n\t"                     \
+	"movq %%r10, " above "(%%rcx)\n\t"
+
+#define UMA_SEQ_PUSH_LESS                    \
+	"addq $8, %%rcx\n\t"                 \
+	"decq %[left]\n"
 
 /*
  * Up to n > 0 items in the order given, with one commit; how many.  Ends before
@@ -190,36 +206,42 @@ uma_seq_push_bulk(struct uma_seq_cache *c, void *const *items, long n)
 	long left;
 	void *const *from;
 
-	__asm__ volatile(
-	    UMA_SEQ_BEGIN(
-		"") "addq 8(%[uc]), %%rdx\n\t"
-		    "movq (%%rdx), %%rcx\n\t"
-		    "movq %[n], %[left]\n\t"
-		    "movq %[items], %[from]\n\t"
-		    "testb $1, %b[left]\n\t"
-		    "jz 38f\n\t" UMA_SEQ_PUSH_ONE("0", "8",
-			"37f") "addq $8, %[from]\n\t"
-			       "addq $8, %%rcx\n\t"
-			       "decq %[left]\n\t"
-			       "jz 37f\n\t"
-			       ".p2align 5\n"
-			       "38:\n\t" UMA_SEQ_PUSH_ONE("0", "8", "37f")
-				   UMA_SEQ_PUSH_ONE("8", "16",
-				       "39f") "addq $16, %[from]\n\t"
-					      "addq $16, %%rcx\n\t"
-					      "subq $2, %[left]\n\t"
-					      "jnz 38b\n\t"
-					      "jmp 37f\n"
-					      "39:\n\t" /* one of two */
-					      "addq $8, %%rcx\n\t"
-					      "decq %[left]\n"
-					      "37:\n\t"
-					      "movq %%rcx, (%%rdx)" UMA_SEQ_END
-						  UMA_SEQ_LEAVE
+	__asm__ volatile(UMA_SEQ_BEGIN("")
+		"addq 8(%[uc]), %%rdx\n\t"
+		"movq (%%rdx), %%rcx\n\t"
+		"movq %[n], %[left]\n\t"
+		"movq %[items], %[from]\n"
+		"36:\n\t"
+		"testb $3, %b[left]\n\t"
+		"jz 38f\n\t"
+		UMA_SEQ_PUSH_ONE("0", "8", "37f")
+		"addq $8, %[from]\n\t"
+		"addq $8, %%rcx\n\t"
+		"decq %[left]\n\t"
+		"jnz 36b\n\t"
+		"jmp 37f\n\t"
+		".p2align 5\n"
+		"38:\n\t"
+		UMA_SEQ_PUSH_ONE("0", "8", "37f")
+		UMA_SEQ_PUSH_ONE("8", "16", "39f")
+		UMA_SEQ_PUSH_ONE("16", "24", "40f")
+		UMA_SEQ_PUSH_ONE("24", "32", "41f")
+		"addq $32, %[from]\n\t"
+		"addq $32, %%rcx\n\t"
+		"subq $4, %[left]\n\t"
+		"jnz 38b\n\t"
+		"jmp 37f\n"
+		"41:\n\t" UMA_SEQ_PUSH_LESS
+		"40:\n\t" UMA_SEQ_PUSH_LESS
+		"39:\n\t" UMA_SEQ_PUSH_LESS
+		"37:\n\t"
+		"movq %%rcx, (%%rdx)" UMA_SEQ_END UMA_SEQ_LEAVE
 	    : [left] "=&r"(left), [from] "=&r"(from)
 	    : UMA_SEQ_IN(c), [items] "r"(items), [n] "r"(n), [top] "r"(1L)
 	    : "rdx", "rcx", "r10", "memory", "cc");
 	return n - left;
 }
+
+/* clang-format on */
 
 #endif
