@@ -110,10 +110,10 @@ UMA_API uma_zone_t uma_zcreate(const char *name, size_t size, uma_ctor ctor,
 /*
  * uma_zdestroy: destroy a zone whose items have all been freed.
  *
- * Runs fini on every cached item and gives all memory back.  If items are
- * still out, a message names the zone and their number; they stay readable,
- * are never handed out again; freeing one, and allocating from or destroying the
- * zone again, aborts.  NULL does nothing.
+ * Runs fini on every cached item and gives all memory back.  If items are still
+ * out, a message names the zone and their number; they stay readable, are never
+ * handed out again; freeing one, and allocating from or destroying the zone
+ * again, aborts.  NULL does nothing.
  * Threads  any; no other call on this zone may be under way or follow.
  */
 UMA_API void uma_zdestroy(uma_zone_t zone);
@@ -210,8 +210,9 @@ UMA_API int uma_zone_get_max(uma_zone_t zone);
  * uma_zone_get_cur: the approximate number of items that are allocated.
  *
  * Adds up counters CPU by CPU and stops no thread; takes the depot's lock, and
- * without restartable sequences those of the CPUs' caches, one at a time and each
- * for a few loads.  Exact when no other thread is inside a call on the zone.
+ * without restartable sequences those of the CPUs' caches, one at a time and
+ * each for a few loads.  Exact when no other thread is inside a call on the
+ * zone.
  */
 UMA_API int uma_zone_get_cur(uma_zone_t zone);
 
@@ -267,8 +268,8 @@ UMA_API int uma_ncpus(void);
 
 /*
  * uma_percpu_mode: how this process makes its hits, and why: "rseq: mm_cid",
- * "rseq: cpu_id", or "lock: ..." with the reason; "not started: no memory" while
- * that is so.
+ * "rseq: cpu_id", or "lock: ..." with the reason; "not started: no memory"
+ * while that is so.
  */
 UMA_API const char *uma_percpu_mode(void);
 

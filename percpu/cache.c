@@ -28,31 +28,32 @@
  *                                  v
  *     bucket: | header | NULL | i1 | i2 | .... | BUCKET_TOP | its address |
  *
- * (5) Locks.  Hits are sequences (cache_seq.c), or, where a process has none, are
- * made under a lock a header (cache_lock.c); which, is decided once, at the start
- * (cpu.c).  Without sequences the bases stay on the dummy, so that code that has
- * them inlined misses and calls.  c_lock orders changes of the bases.  A drain
- * stores the dummy into them and has the kernel restart every sequence under way
- * (cpu_barrier): from there on all headers are the drainer's.  Fork takes
- * c_lock and the headers' locks; a sequence of another thread has then either
- * committed or not.
+ * (5) Locks.  Hits are sequences (cache_seq.c), or, where a process has none,
+ * are made under a lock a header (cache_lock.c); which, is decided once, at the
+ * start (cpu.c).  Without sequences the bases stay on the dummy, so that code
+ * that has them inlined misses and calls.  c_lock orders changes of the bases.
+ * A drain stores the dummy into them and has the kernel restart every sequence
+ * under way (cpu_barrier): from there on all headers are the drainer's.  Fork
+ * takes c_lock and the headers' locks; a sequence of another thread has then
+ * either committed or not.
  *
  * (6) Invariants.  The slots between the sentinels and up to the cursor are
- * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true; with sequences
- * h_spare changes by exchange only.
+ * items, none of them NULL or BUCKET_TOP; a spare's ub_cnt is true; with
+ * sequences h_spare changes by exchange only.
  *
  * (7) Counting.  A pop raises the header's count right before its commit.  An
  * abort between the two is seen by the abort stub, which raises over.  So
  *     hits = sum of (h_allocs - HEADER_ALLOCS) - over
- * exactly, at rest; while others run it may be ahead by one call a thread, and the child
- * of a fork stays so for each thread that the fork caught between the two.  Frees are
- * not counted: they are allocations less the items that are out.  A reader takes
- * the items in the cache first and the count afterwards; it stops nobody.
+ * exactly, at rest; while others run it may be ahead by one call a thread, and
+ * the child of a fork stays so for each thread that the fork caught between the
+ * two.  Frees are not counted: they are allocations less the items that are
+ * out.  A reader takes the items in the cache first and the count afterwards,
+ * and stops nobody; without sequences it passes through the headers' locks.
  *
  * (8) Choices.  A cursor instead of bucket and count, since one store then
- * exchanges a bucket, which a sequence can commit; capacities differ freely from
- * bucket to bucket for the same reason.  Headers are keyed by CPU, not by thread:
- * memory does not grow with threads, and their end costs nothing.
+ * exchanges a bucket, which a sequence can commit; capacities differ freely
+ * from bucket to bucket for the same reason.  Headers are keyed by CPU, not by
+ * thread: memory does not grow with threads, and their end costs nothing.
  *
  * (9) To change this safely: a sequence commits by its last instruction and
  * writes nothing before that which matters if it does not; no instruction of a

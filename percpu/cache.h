@@ -43,8 +43,8 @@ bucket_helps(const struct bucket *b, enum cache_want want)
 bool cache_start(void);
 
 /*
- * The bucket that a cursor points into, its count made true; NULL for the dummy.
- * The caller alone has the bucket.
+ * The bucket that a cursor points into, its count made true; NULL for the
+ * dummy.  The caller alone has the bucket.
  */
 struct bucket *cache_cursor_bucket(void **cursor);
 

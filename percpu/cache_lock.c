@@ -3,8 +3,8 @@
  * cache_lock.c - hits without restartable sequences: a lock a header.
  *
  * c_on is looked at under the header's lock.  cache_disable clears it and then
- * passes through every lock: a hit that saw it set has left by then, and whoever
- * gets the lock later sees it cleared.
+ * passes through every lock: a hit that saw it set has left by then, and
+ * whoever gets the lock later sees it cleared.
  */
 #include "cache.h"
 

@@ -2,12 +2,12 @@
 /*
  * cache_seq.c - exchanges of buckets where hits are restartable sequences.
  *
- * A sequence commits one store, so the loaded bucket and the spare cannot change
- * over at once.  The spare is taken by atomic exchange into our hands, a sequence
- * loads it if the loaded bucket is still at its end, and what was loaded takes the
- * spare's place by exchange.  We may be moved to another CPU in between: any CPU
- * whose loaded bucket is at its end is served as well, and any vacant place of a
- * spare will do.
+ * A sequence commits one store, so the loaded bucket and the spare cannot
+ * change over at once.  The spare is taken by atomic exchange into our hands, a
+ * sequence loads it if the loaded bucket is still at its end, and what was
+ * loaded takes the spare's place by exchange.  We may be moved to another CPU
+ * in between: any CPU whose loaded bucket is at its end is served as well, and
+ * any vacant place of a spare will do.
  *
  * A spare that is put into a header after a drain took it would be missed.
  * cache_drain stores the dummy base, then exchanges; we exchange, then look at
@@ -23,8 +23,8 @@
 #define seq_swap_full  uma_seq_swap_full
 #else
 /*
- * If this CPU's header is of table and its bucket at the end that cmp tests for,
- * its cursor becomes to.  The former cursor; NULL if it is not so.
+ * If this CPU's header is of table and its bucket at the end that cmp tests
+ * for, its cursor becomes to.  The former cursor; NULL if it is not so.
  */
 #define SEQ_SWAP(name, base, cmp)                                              \
 	static void **name(                                                    \

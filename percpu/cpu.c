@@ -4,12 +4,13 @@
  *
  * The kernel keeps the number in the thread's rseq area, which the C library
  * registered, and does so twice: cpu_id is the processor's, mm_cid one that is
- * dense among the running threads of the process, so that few threads on a large
- * machine use few headers.  mm_cid is there when the kernel's feature size
- * reaches behind it, and is of no use for telling NUMA domains.
+ * dense among the running threads of the process, so that few threads on a
+ * large machine use few headers.  mm_cid is there when the kernel's feature
+ * size reaches behind it, and is of no use for telling NUMA domains.
  *
- * Without an area (old kernels, valgrind, a tunable) sched_getcpu asks, and hits
- * are made under locks; the same where membarrier cannot restart sequences.
+ * Without an area (old kernels, valgrind, a tunable) sched_getcpu asks, and
+ * hits are made under locks; the same where membarrier cannot restart
+ * sequences.
  */
 #define _GNU_SOURCE /* sched_getcpu */
 #include <errno.h>
@@ -65,9 +66,10 @@ cpu_barrier(void)
 }
 
 /*
- * What hits under locks have for an rseq area: inlined sequences run all the same,
- * and must find CPU 0 of the dummy table and a place for their descriptor.  The
- * real area will not do: later kernels keep flags in it that are not 0.
+ * What hits under locks have for an rseq area: inlined sequences run all the
+ * same, and must find CPU 0 of the dummy table and a place for their
+ * descriptor.  The real area will not do: later kernels keep flags in it that
+ * are not 0.
  */
 #define AREA_ALIGN 32
 static __thread struct {

@@ -16,9 +16,9 @@
 /* ---- which CPU (cpu.c) ---- */
 
 /*
- * percpu_init: ncpu CPUs in ndomains NUMA domains; called once, before the first
- * cache.  lock: no restartable sequences, though there may be some.  False: no
- * memory, and it may be called again.
+ * percpu_init: ncpu CPUs in ndomains NUMA domains; called once, before the
+ * first cache.  lock: no restartable sequences, though there may be some.
+ * False: no memory, and it may be called again.
  * percpu_cpu: the running CPU's number, below ncpu; stale at once.
  * percpu_mode: how hits are made, and why so, in words.
  */
@@ -98,10 +98,11 @@ bool cache_init(struct cache *c, struct uma_seq_cache *hot);
 void cache_fini(struct cache *c);
 
 /*
- * The hit, which goes to the label miss where it cannot be made, and the same as
- * a call, first thing on a miss: processes without sequences hit there.  Pop: an item of this CPU's, or NULL.  Push: false when this CPU's
- * bucket is full, or when item is on its top, which only a double free can bring
- * about (cache_top_is tells).
+ * The hit, which goes to the label miss where it cannot be made, and the same
+ * as a call, first thing on a miss: processes without sequences hit there.
+ * Pop: an item of this CPU's, or NULL.  Push: false when this CPU's bucket is
+ * full, or when item is on its top, which only a double free can bring about
+ * (cache_top_is tells).
  */
 #if UMA_HAVE_SEQ
 #define CACHE_HIT_POP	 UMA_SEQ_POP
@@ -145,17 +146,18 @@ void cache_load(struct cache *c, enum cache_want want, struct bucket *b,
 
 /*
  * cache_disable: every hit misses from now on; a hit that was under way has
- * ended when this returns.  cache_enable: the contrary.  The caller orders them.
+ * ended when this returns.  cache_enable: the contrary.  The caller orders
+ * them.
  */
 void cache_disable(struct cache *c);
 void cache_enable(struct cache *c);
 
 /*
- * cache_drain: take the buckets out of all headers, those loaded and the spares,
- * unless the headers show nothing to be had.  cache_take_drained: one of them, for
- * the caller; NULL when there are none.  They are taken one by one, so that few
- * are in a thread's hands when another forks, and all can be found by whoever
- * drains at the same time.
+ * cache_drain: take the buckets out of all headers, those loaded and the
+ * spares, unless the headers show nothing to be had.  cache_take_drained: one
+ * of them, for the caller; NULL when there are none.  They are taken one by
+ * one, so that few are in a thread's hands when another forks, and all can be
+ * found by whoever drains at the same time.
  */
 void cache_drain(struct cache *c);
 struct bucket *cache_take_drained(struct cache *c);

@@ -14,10 +14,10 @@
  * items leaves, comes back.
  *
  * (3) The life of an item.  keg_import takes free items from partial slabs,
- * then from an empty one, under the keg's lock; if there is none, keg_grow makes
- * a slab without the lock: pages, header, page map, then link.  Those of the
- * batch that are fresh get their init, without the lock; they are ready from
- * then on.  keg_release finds the slab of each item through the page map,
+ * then from an empty one, under the keg's lock; if there is none, keg_grow
+ * makes a slab without the lock: pages, header, page map, then link.  Those of
+ * the batch that are fresh get their init, without the lock; they are ready
+ * from then on.  keg_release finds the slab of each item through the page map,
  * refuses what is not an item that is out, and sets its free bit.  A slab whose
  * items are all free waits on the empty list until keg_reclaim runs fini on
  * those that are ready and gives the pages back.
@@ -27,9 +27,9 @@
  *     us_run       us_base                                     header
  *     | colour ... | item 0 | item 1 | ... | item n-1 | ... | struct slab |
  *
- * or with the header off the page, from kc_header_alloc.  With UMA_ZONE_PCPU the
- * run is one page of items for each CPU, copies UMA_PCPU_STRIDE apart.  With
- * UMA_ZONE_REFCNT each item is followed by its counter.
+ * or with the header off the page, from kc_header_alloc.  With UMA_ZONE_PCPU
+ * the run is one page of items for each CPU, copies UMA_PCPU_STRIDE apart.
+ * With UMA_ZONE_REFCNT each item is followed by its counter.
  *
  * (5) Locks.  uk_lock guards lists, bitmaps, counts and the hash.  Below it
  * come only those of pages/.  Hooks and header allocation run without it.  The
@@ -42,9 +42,9 @@
  * (7) Not taken: free lists inside the items (they would write into free
  * memory: an item keeps what its last user left, and its constructed state);
  * running init on a whole slab at once, as the original does (a slab may hold
- * hundreds of items of which one is wanted, and a page that was dropped must get
- * its inits again in any case); finding the header by masking the address (a
- * foreign pointer would make the check itself read wild memory).
+ * hundreds of items of which one is wanted, and a page that was dropped must
+ * get its inits again in any case); finding the header by masking the address
+ * (a foreign pointer would make the check itself read wild memory).
  *
  * (8) To change this safely: no hook, no allocation under uk_lock; whatever
  * leaves keg_import early must put back what it took, in the state it found.
@@ -394,8 +394,9 @@ keg_mark_ready(struct keg *keg, void *item)
 }
 
 /*
- * Run init on the fresh ones of a batch.  The first failure ends it: fresh items
- * from there on go back, still fresh.  Returns how many are left, in front.
+ * Run init on the fresh ones of a batch.  The first failure ends it: fresh
+ * items from there on go back, still fresh.  Returns how many are left, in
+ * front.
  */
 static int
 keg_init_batch(struct keg *keg, void **items, int n, const uint64_t *fresh,

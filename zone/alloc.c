@@ -2,10 +2,11 @@
 /*
  * alloc.c - allocation and free: the hits, and what happens on a miss.
  *
- * A hit is cache_pop or cache_push and a test for hooks.  On a miss the order is:
- * this CPU's spare bucket, the depot, a bucket filled from the keg, and last
- * (no bucket to be had, caching held or off, limit reached) a single item from
- * the keg, which is the only way that sleeps.  A free goes the same way back.
+ * A hit is one sequence and one comparison.  On a miss the order is: a hit
+ * under a lock, in processes without sequences, this CPU's spare bucket, the
+ * depot, a bucket filled from the keg, and last (no bucket to be had, caching
+ * held or off, limit reached) a single item from the keg, which is the only way
+ * that sleeps.  A free goes the same way back.
  */
 #include <errno.h>
 #include <string.h>
@@ -159,8 +160,8 @@ zone_find_memory(struct uma_zone *zone, int step)
 }
 
 /*
- * One item from the keg, whose unit the caller has; NULL with *error as a hook's
- * errno, or 0: no memory.
+ * One item from the keg, whose unit the caller has; NULL with *error as a
+ * hook's errno, or 0: no memory.
  */
 static void *
 zone_import_one(struct uma_zone *zone, int flags, int *error)
@@ -281,8 +282,8 @@ zfree_push(struct uma_zone *zone, void *item)
 }
 
 /*
- * Room on this CPU for item; false: it has to go to the keg.  Not for ever: while
- * a drain is under way nothing that we bring is taken.
+ * Room on this CPU for item; false: it has to go to the keg.  Not for ever:
+ * while a drain is under way nothing that we bring is taken.
  */
 static bool
 zfree_cached(struct uma_zone *zone, void *item)

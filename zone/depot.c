@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * depot.c - a zone's full buckets, between the CPUs and the keg.
+ * depot.c - a zone's buckets with items in them, between the CPUs and the keg.
  *
  * What a CPU freed itself comes back to it last in, first out, so that it is
- * still warm.  What another CPU freed is warm there and costs a transfer a line,
- * so that it is left to cool: a CPU takes such a bucket only when more than a
- * backlog of them waits, the oldest first, and has its items made from slabs
- * until then.
+ * still warm.  What another CPU freed is warm there and costs a transfer a
+ * line, so that it is left to cool: a CPU takes such a bucket only when more
+ * than a backlog of them waits, the oldest first, and has its items made from
+ * slabs until then.
  *
  * What has not been needed since the last trim is at the old end.  The estimate
  * of the working set is the fewest items there were in that time (Bonwick and

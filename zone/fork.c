@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fork.c - every lock is taken before a fork, in their order, and is free after it
- * on both sides; what other threads waited for or walked over in the parent is
- * nobody's business in the child.
+ * fork.c - every lock is taken before a fork, in their order, and is free after
+ * it on both sides; what other threads waited for or walked over in the parent
+ * is nobody's business in the child.
  */
 #include <pthread.h>
 

@@ -13,8 +13,8 @@
  * in the word and queues behind them; nobody can be passed, and no wake-up can
  * be lost, since the unit travels with it.
  *
- * The word also counts changes of the limit: a taker that has read the old limit
- * fails to change the word after set_max did.
+ * The word also counts changes of the limit: a taker that has read the old
+ * limit fails to change the word after set_max did.
  *
  * The word is changed without a lock.  l_lock guards the list, the holds and
  * thereby whether the cache is enabled; a giver that sees sleepers or a hold

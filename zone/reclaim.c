@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * reclaim.c - giving memory back: from caches to slabs, from slabs to the system.
+ * reclaim.c - giving memory back: from caches to slabs, from slabs to the
+ * system.
  */
 #include "pages_int.h"
 #include "zone_int.h"

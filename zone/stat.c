@@ -2,9 +2,9 @@
 /*
  * stat.c - what zones hold and have done.
  *
- * allocs is what hits counted in the headers, and misses in the zone.  Frees are
- * not counted: they are allocs less the items allocated, and these are the units
- * less what lies in buckets.
+ * allocs is what hits counted in the headers, and misses in the zone.  Frees
+ * are not counted: they are allocs less the items allocated, and these are the
+ * units less what lies in buckets.
  */
 #include <errno.h>
 #include <stdio.h>

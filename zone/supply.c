@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * supply.c - a zone's buckets: where they come from, how large they are, how many
- * bytes of items they may hold.
+ * supply.c - a zone's buckets: where they come from, how large they are, how
+ * many bytes of items they may hold.
  *
  * What can lie in buckets is paid for when a bucket is made, whether it is full
  * or not: capacity times item size, against a cap for the zone and one for the
- * process (vm.uma.zone_cache_max, vm.uma.cache_max).  So however many zones, CPUs
- * and bursts there are, idle memory in caches is bounded.  At the cap a zone takes
- * its own oldest full bucket, whose items go back to their slabs; without one,
- * items go past the caches.
+ * process (vm.uma.zone_cache_max, vm.uma.cache_max).  So however many zones,
+ * CPUs and bursts there are, idle memory in caches is bounded.  At the cap a
+ * zone takes its own oldest full bucket, whose items go back to their slabs;
+ * without one, items go past the caches.
  *
  * Buckets begin at a size for their items, grow where CPUs meet at the depot's
  * lock, and shrink at each reclaim.

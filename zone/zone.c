@@ -9,19 +9,20 @@
  * memory of many sizes.
  *
  * (2) Words.  cache: a bucket or two of free items for each CPU (percpu/).
- * depot: the zone's full buckets (depot.c).  keg: the slabs (slab/).  unit: the
- * right to have one item out of the keg (limit.c).  hold: a reason why every call
- * has to miss the cache.
+ * depot: the zone's buckets that no CPU has (depot.c).  keg: the slabs (slab/).
+ * unit: the right to have one item out of the keg (limit.c).  hold: a reason
+ * why every call has to miss the cache.
  *
  * (3) The life of an item.  uma_zalloc: cache_pop, or zalloc_miss: zone_fetch
  * tries the CPU's spare bucket (cache_turn), the depot (depot_take), and
  * zone_fill, which takes units (limit_take) and items (keg_import), runs their
  * init and makes a bucket of them.  Without room for a bucket, or with a hold,
- * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one item.
- * item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or zfree_miss:
- * the spare, a new empty bucket, the full one to the depot; or zone_release, the
- * item to the keg (keg_release) and the unit to whom it is due (limit_give).
- * Reclaim (reclaim.c) moves buckets down and empty slabs out, with fini.
+ * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one
+ * item.  item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or
+ * zfree_miss: the spare, a new empty bucket, the full one to the depot; or
+ * zone_release, the item to the keg (keg_release) and the unit to whom it is
+ * due (limit_give).  Reclaim (reclaim.c) moves buckets down and empty slabs
+ * out, with fini.
  *
  * (4) Memory.
  *
@@ -30,9 +31,10 @@
  *        |      `- uz_depot --> bucket <-> bucket <-> ...
  *        `- uz_keg --> slab <-> slab <-> ...
  *
- * (5) Locks, in order: the start's, list of zones, l_lock of a limit, d_lock of a
- * depot, c_lock of a cache, a CPU's header, the keg's, those of pages/.  No two of
- * a rank are held, and none while a hook or the sink runs.  Fork takes all of them in that order (fork.c).
+ * (5) Locks, in order: the start's, list of zones, l_lock of a limit, d_lock of
+ * a depot, c_lock of a cache, a CPU's header, the keg's, those of pages/.  No
+ * two of a rank are held, and none while a hook or the sink runs.  Fork takes
+ * all of them in that order (fork.c).
  *
  * (6) Invariants at rest:
  *     units = items out of the keg = allocated + in buckets
@@ -44,10 +46,10 @@
  * so that no instant shows more items than the limit.  A destroyed zone with
  * items out is kept, so that a late free can be told from a wrong one.
  *
- * (8) To change this safely: what waits must hold the cache first and drain after
- * it; what puts a bucket where others find it must look for holds behind it.
- * Bonwick 1994 (slabs), Bonwick and Adams 2001 (buckets, depot); Roberson's
- * UMA for the shape of the whole.
+ * (8) To change this safely: what waits must hold the cache first and drain
+ * after it; what puts a bucket where others find it must look for holds behind
+ * it.  Bonwick 1994 (slabs), Bonwick and Adams 2001 (buckets, depot);
+ * Roberson's UMA for the shape of the whole.
  */
 #include <errno.h>
 #include <string.h>

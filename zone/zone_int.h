@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * zone_int.h - a zone from inside, for the files of zone/ and what stands on it.
+ * zone_int.h - a zone from inside, for the files of zone/ and what stands on
+ * it.
  */
 #ifndef UMA_ZONE_INT_H
 #define UMA_ZONE_INT_H
@@ -96,8 +97,8 @@ extern struct uma_lock uma_start_lock; /* held while it is under way */
 /* pin.c: we shall not be unloaded; false: no memory, try again. */
 bool module_pin(void);
 /*
- * settings.c: fill *set from a text of the form name=value,name=value; say: send
- * messages about what is wrong with it, for which no lock may be held.
+ * settings.c: fill *set from a text of the form name=value,name=value; say:
+ * send messages about what is wrong with it, for which no lock may be held.
  */
 void settings_parse(struct settings *set, const char *text, bool say);
 /* fork.c: registers the handlers, once; false: no memory. */

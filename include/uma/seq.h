@@ -43,8 +43,8 @@ struct uma_zone_hot {
 
 /*
  * Sequences are for x86-64, and for aarch64 with UMA_SEQ_AARCH64 defined, for
- * compilers whose asm goto has outputs, and for a C library that registers rseq.
- * Sanitizers see no assembly: no sequences with them.
+ * compilers whose asm goto has outputs, and for a C library that registers
+ * rseq.  Sanitizers see no assembly: no sequences with them.
  */
 #ifndef __has_feature
 #define __has_feature(x) 0
