@@ -31,7 +31,10 @@ missing() {
 	has clang-format || has clang-format-14 || echo clang-format
 	has mandoc || echo mandoc
 	has shellcheck || echo shellcheck
+	# These two are not needed where they are not packaged: what they check
+	# does not depend on the machine.
 	has spin || ! has apt-get || echo spin
+	has aarch64-linux-gnu-gcc || ! has apt-get || echo aarch64
 	sanitizers || echo sanitizers
 }
 
@@ -50,6 +53,7 @@ apt() {
 	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin)
 		echo "$1" ;;
 	urcu | numa) echo "lib$1-dev" ;;
+	aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
 	esac
 }
 dnf_() {
