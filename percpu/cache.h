@@ -11,7 +11,8 @@
 struct pcpu_header {
 	_Alignas(UMA_CACHE_LINE) _Atomic(void **) h_cursor;
 	_Atomic uint64_t h_allocs; /* from HEADER_ALLOCS upwards */
-	_Atomic(struct bucket *) h_spare; /* touched by exchange only */
+	_Atomic(struct bucket *)
+	    h_spare; /* with sequences changed by exchange only */
 	struct uma_lock h_lock; /* hits without sequences */
 };
 _Static_assert(

@@ -230,41 +230,6 @@ options_add(const char *more)
 	ck_assert_int_eq(setenv("UMA_OPTIONS", text, 1), 0);
 }
 
-/* Run fn(arg) in a child; its descriptor 2 goes to text. Returns its status. */
-static inline int
-child_says(void (*fn)(void *), void *arg, char *text, size_t size)
-{
-	int fd[2], status;
-	char rest[4096]; /* what text has no room for */
-	size_t len = 0;
-	ssize_t n = 0;
-
-	ck_assert_int_eq(pipe(fd), 0);
-	pid_t pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		struct rlimit none = {0, 0};
-
-		setrlimit(RLIMIT_CORE, &none);
-		signal(SIGABRT, SIG_DFL);
-		dup2(fd[1], 2);
-		close(fd[0]);
-		close(fd[1]);
-		fn(arg);
-		_exit(0);
-	}
-	close(fd[1]);
-	while (
-	    len < size - 1 && (n = read(fd[0], text + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	while (n > 0)
-		n = read(fd[0], rest, sizeof rest);
-	close(fd[0]);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 /* Does the mapping that holds addr have this flag in /proc/self/smaps? */
 static inline bool
 has_vmflag(const void *addr, const char *flag)

@@ -144,6 +144,17 @@ bool zone_turn(struct uma_zone *zone, enum cache_want want);
  * and *error is an init's errno or 0.
  */
 struct bucket *zone_fetch_bucket(struct uma_zone *zone, int flags, int *error);
+/* Give n items back to the keg, and their part of the limit. */
+void zone_release(struct uma_zone *zone, void **items, int n);
+/* Dispose of a bucket that no CPU has: release its items, free it. */
+void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
+/* Full buckets without a place go to the depot, empty ones are freed. */
+void zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus);
+
+/* ---- reclaim.c ---- */
+
+/* Move all cached items back to the keg; CPUs' own and the depot's. */
+void zone_drain(struct uma_zone *zone);
 
 /* ---- alloc.c ---- */
 
@@ -156,15 +167,6 @@ void zfree_check_alive(struct uma_zone *zone, void *item);
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
 /* One item past all caches; NULL with *error as a hook's errno, or 0. */
 void *zone_alloc_item(struct uma_zone *zone, int flags, int *error);
-
-/* Move all cached items back to the keg; CPUs' own and the depot's. */
-void zone_drain(struct uma_zone *zone);
-/* Give n items back to the keg, and their part of the limit. */
-void zone_release(struct uma_zone *zone, void **items, int n);
-/* Dispose of a bucket that no CPU has: release its items, free it. */
-void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
-/* Full buckets without a place go to the depot, empty ones are freed. */
-void zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus);
 
 /* Sleep once for memory, between two tries; says so, once a second a zone. */
 void zone_wait_memory(struct uma_zone *zone, int *tries);
