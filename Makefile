@@ -17,11 +17,12 @@ SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
-HEADERS = uma.h uma/inline.h uma/seq.h uma/seq_aarch64.h uma/seq_x86_64.h \
-	uma/stat.h
-MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_reclaim.3 uma_stat.3 \
-	uma_version.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zcreate.3 \
-	uma_zone_set_max.3 zpcpu_get.3
+HEADERS = uma.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
+	uma/seq_x86_64.h uma/stat.h
+MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
+	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
+	uma_version.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zalloc_domain.3 \
+	uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -51,6 +52,13 @@ INC_slab     = -Iinclude -Ipages -Islab
 INC_zone     = -Iinclude -Ipages -Ipercpu -Islab -Izone
 INC_test     = -Iinclude
 FOLDERS      = pages percpu slab zone
+
+# libnuma, where its header is.  Our references to it are weak, so the linker has
+# to be told to keep it.
+have_numa = $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -E -include numa.h -xc \
+	/dev/null >/dev/null 2>&1 && echo yes)
+NUMA = $(if $(have_numa),-Wl$(comma)--push-state$(comma)--no-as-needed -lnuma \
+	-Wl$(comma)--pop-state)
 
 sources   = $(patsubst %.c,$(O)/%,$(wildcard $(1)))
 OBJS     := $(addsuffix .o,$(call sources,$(FOLDERS:%=%/*.c)))
@@ -86,7 +94,7 @@ all: $(LIBS)
 # ---- the library ----
 
 # What the last build was made with and of; new when this one differs.
-$(O)/.flags: export NOW = $(CC) $(FLAGS) $(LDFLAGS)
+$(O)/.flags: export NOW = $(CC) $(FLAGS) $(LDFLAGS) $(NUMA)
 $(O)/.files: export NOW = $(OBJS)
 $(O)/.flags $(O)/.files: FORCE $(GATE)
 	@mkdir -p $(@D)
@@ -114,13 +122,13 @@ $(O)/$(SOFILE): $(OBJS) $(O)/.files zone/libuma.map
 	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -fno-lto -shared -o $@ \
 		$(OBJS) -Wl,-soname,$(SONAME) \
 		-Wl,--version-script=zone/libuma.map -Wl,-z,nodelete \
-		$(if $(SAN),,-Wl$(comma)-z$(comma)defs)
+		$(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(NUMA)
 	$(Q)ln -sf $(SOFILE) $(O)/$(SONAME) && ln -sf $(SONAME) $(O)/libuma.so
 
 # ---- tests and examples ----
 
 link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-	$$(pkg-config --libs check) -pthread
+	$$(pkg-config --libs check) -pthread $(NUMA)
 
 # The archive shows a test what it shows a user; test_int_* see everything.
 $(PUBLIC): %: %.o $(O)/libuma.a
@@ -230,7 +238,7 @@ Name: libuma
 Description: Zone allocator: FreeBSD's uma(9) for programs
 Version: $(VERSION)
 Libs: -L$${libdir} -luma
-Libs.private: -pthread
+Libs.private: -pthread$(if $(have_numa), -lnuma)
 Cflags: -I$${includedir}
 endef
 

@@ -61,18 +61,23 @@ typedef void (*uma_fini)(void *mem, int size);
 /*
  * Zone flags.  Those of the historical interface fit in 16 bits.
  */
-#define UMA_ZONE_ZINIT	   0x0002 /* the init hook is a zero fill */
-#define UMA_ZONE_OFFPAGE   0x0008 /* slab headers outside the slab */
-#define UMA_ZONE_MALLOC	   0x0010 /* for malloc(9): memory is not pre-zeroed */
-#define UMA_ZONE_NOFREE	   0x0020 /* slabs never go back before destruction */
-#define UMA_ZONE_VM	   0x0080 /* for the VM: headers stay on the page */
-#define UMA_ZONE_HASH	   0x0100 /* find slabs through the keg's hash */
-#define UMA_ZONE_REFCNT	   0x0400 /* a counter an item: uma_find_refcnt() */
-#define UMA_ZONE_MAXBUCKET 0x0800 /* start with the largest buckets */
-#define UMA_ZONE_VTOSLAB   0x2000 /* find slabs through the page map */
-#define UMA_ZONE_NODUMP	   0x4000 /* keep the pages out of core dumps */
-#define UMA_ZONE_PCPU	   0x8000 /* a private copy of each item a CPU */
-#define UMA_ZONE_NOBUCKET  0x00100000 /* no caching of free items */
+#define UMA_ZONE_ZINIT	     0x0002 /* the init hook is a zero fill */
+#define UMA_ZONE_CONTIG	     0x0004 /* small items stay within a page */
+#define UMA_ZONE_OFFPAGE     0x0008 /* slab headers outside the slab */
+#define UMA_ZONE_MALLOC	     0x0010 /* for malloc(9): memory not pre-zeroed */
+#define UMA_ZONE_NOFREE	     0x0020 /* slabs stay until destruction */
+#define UMA_ZONE_VM	     0x0080 /* for the VM: headers stay on the page */
+#define UMA_ZONE_HASH	     0x0100 /* find slabs through the keg's hash */
+#define UMA_ZONE_REFCNT	     0x0400 /* a counter an item: uma_find_refcnt() */
+#define UMA_ZONE_MAXBUCKET   0x0800 /* start with the largest buckets */
+#define UMA_ZONE_CACHESPREAD 0x1000 /* starts spread over the cache's sets */
+#define UMA_ZONE_VTOSLAB     0x2000 /* find slabs through the page map */
+#define UMA_ZONE_NODUMP	     0x4000 /* keep the pages out of core dumps */
+#define UMA_ZONE_PCPU	     0x8000 /* a private copy of each item a CPU */
+#define UMA_ZONE_FIRSTTOUCH  0x00010000 /* memory of the caller's domain */
+#define UMA_ZONE_ROUNDROBIN  0x00020000 /* memory of all domains in turn */
+#define UMA_ZONE_NOBUCKET    0x00100000 /* no caching of free items */
+#define UMA_ZONE_NOTOUCH     0x00200000 /* the library keeps out of items */
 
 /* Alignments are masks: 2^n - 1.  The largest is UMA_ALIGN_MAX. */
 #define UMA_ALIGN_PTR	((int)sizeof(void *) - 1)
@@ -101,7 +106,8 @@ UMA_API int uma_version(void);
  * Errors   NULL and nothing changed.  EINVAL: name NULL, size 0 or too
  *          large, align no mask or above UMA_ALIGN_MAX, unknown or
  *          contradictory flags (MAXBUCKET with NOBUCKET, HASH with VTOSLAB,
- *          VM with PCPU or OFFPAGE).  ENOMEM: no memory for the zone.
+ *          FIRSTTOUCH with ROUNDROBIN, VM with PCPU or OFFPAGE, NOTOUCH with
+ *          REFCNT, ZINIT or VM, PCPU with CACHESPREAD).  ENOMEM: no memory for the zone.
  * Threads  any.
  */
 UMA_API uma_zone_t uma_zcreate(const char *name, size_t size, uma_ctor ctor,
@@ -139,6 +145,18 @@ UMA_API void *uma_zalloc(uma_zone_t zone, int flags);
  * Threads  any.  M_WAITOK may sleep.
  */
 UMA_API void *uma_zalloc_arg(uma_zone_t zone, void *arg, int flags);
+
+/*
+ * uma_zalloc_domain: uma_zalloc_arg(), but the item's memory is of the given
+ * NUMA domain, as long as that has any; else of another.
+ *
+ * domain   0 to uma_ndomains() - 1; UMA_ANYDOMAIN for uma_zalloc_arg(), which
+ *          is what it does, too, where there is one domain only.
+ * Errors   as there; NULL, errno EINVAL: no such domain.
+ * Threads  as there.  Takes locks: the CPUs' caches are not for it.
+ */
+UMA_API void *uma_zalloc_domain(
+    uma_zone_t zone, void *arg, int domain, int flags);
 
 /*
  * uma_zfree: uma_zfree_arg() with a NULL arg.
@@ -228,7 +246,7 @@ UMA_API void uma_zone_set_warning(uma_zone_t zone, const char *warning);
 /* What to give back: see uma_reclaim(). */
 #define UMA_RECLAIM_DRAIN     1 /* every cached item but the CPUs' own */
 #define UMA_RECLAIM_DRAIN_CPU 2 /* the CPUs' own as well */
-#define UMA_RECLAIM_TRIM      3 /* what was not needed since the last time */
+#define UMA_RECLAIM_TRIM      3 /* what is above the estimated working set */
 
 /*
  * uma_reclaim, uma_zone_reclaim: move cached items back to their slabs, run
@@ -240,6 +258,19 @@ UMA_API void uma_zone_set_warning(uma_zone_t zone, const char *warning);
  */
 UMA_API void uma_reclaim(int request);
 UMA_API void uma_zone_reclaim(uma_zone_t zone, int request);
+
+/*
+ * uma_reclaim_domain, uma_zone_reclaim_domain: the same for the memory of one
+ * NUMA domain; UMA_ANYDOMAIN is every.
+ *
+ * domain   0 to uma_ndomains() - 1, or UMA_ANYDOMAIN; anything else aborts.
+ *          DRAIN_CPU empties all CPUs' caches, others' items wait in their
+ *          domains' then.  ROUNDROBIN zones do not cache by domain: all that
+ *          they cache is reclaimed, and slabs of the one domain.
+ */
+#define UMA_ANYDOMAIN (-1)
+UMA_API void uma_reclaim_domain(int request, int domain);
+UMA_API void uma_zone_reclaim_domain(uma_zone_t zone, int request, int domain);
 
 /*
  * uma_prealloc: make slabs for at least nitems items, init run, beyond those
@@ -265,6 +296,14 @@ struct pcpu {
  */
 UMA_API int uma_curcpu(void);
 UMA_API int uma_ncpus(void);
+
+/*
+ * uma_ndomains: the number of NUMA domains that memory is kept apart for; 1 on
+ * machines without, and where libnuma cannot be used.
+ * uma_curdomain: the domain of the CPU that runs the caller, stale at once.
+ */
+UMA_API int uma_ndomains(void);
+UMA_API int uma_curdomain(void);
 
 /*
  * uma_percpu_mode: how this process makes its hits, and why: "rseq: mm_cid",

@@ -6,6 +6,11 @@
  * is first entered; both cost memory only where they are written.  That is few
  * places far apart, so both are kept from huge pages.  Leaves are never taken
  * away, so that readers need no lock.
+ *
+ * Pages in no use have a word of zero, and a byte for each 2 MiB, a piece's
+ * chunk, says whose they are: nobody's, or ours and of which NUMA domain.  So
+ * the words of a chunk without a page in use, which fill a page themselves, can
+ * be given back to the system, and read as before.
  */
 #include <errno.h>
 
@@ -16,9 +21,15 @@ _Static_assert(PAGE_SHIFT + LEAF_BITS + ROOT_BITS == MAP_BITS, "levels");
 #define LEAF_SPAN ((uintptr_t)1 << (PAGE_SHIFT + LEAF_BITS)) /* bytes */
 #define MAP_END	  ((uintptr_t)1 << MAP_BITS)
 
+#define LEAF_CHUNKS (LEAF_SPAN / VM_PIECE_ALIGN)
+
 struct leaf {
 	_Atomic uintptr_t lf_word[1 << LEAF_BITS];
+	_Atomic uint8_t lf_owner[LEAF_CHUNKS]; /* domain + 1, 0: not ours */
 };
+_Static_assert(
+    VM_PIECE_ALIGN / UMA_PAGE_SIZE * sizeof(uintptr_t) == UMA_PAGE_SIZE,
+    "the words of a chunk are a page");
 
 static struct leaf *_Atomic root[1 << ROOT_BITS];
 
@@ -28,20 +39,45 @@ leaf_word(struct leaf *leaf, uintptr_t addr)
 	return &leaf->lf_word[addr >> PAGE_SHIFT & ((1 << LEAF_BITS) - 1)];
 }
 
+static inline struct leaf *
+leaf_of(uintptr_t addr)
+{
+	return addr < MAP_END ? atomic_load_explicit(&root[addr / LEAF_SPAN],
+				    memory_order_acquire)
+			      : NULL;
+}
+
+static inline _Atomic uint8_t *
+leaf_owner(struct leaf *leaf, uintptr_t addr)
+{
+	return &leaf->lf_owner[addr / VM_PIECE_ALIGN % LEAF_CHUNKS];
+}
+
+int
+pages_domain_of(const void *p)
+{
+	uintptr_t addr = (uintptr_t)p;
+	struct leaf *leaf = leaf_of(addr);
+
+	return leaf == NULL ? -1
+			    : atomic_load_explicit(leaf_owner(leaf, addr),
+				  memory_order_relaxed) -
+				  1;
+}
+
 /* Acquire: what the word points to was written before the word. */
 uintptr_t
 pagemap_get(const void *p)
 {
-	uintptr_t addr = (uintptr_t)p;
+	uintptr_t addr = (uintptr_t)p, word = 0;
+	struct leaf *leaf = leaf_of(addr);
 
-	if (addr >= MAP_END)
-		return PM_NONE;
-	struct leaf *leaf =
-	    atomic_load_explicit(&root[addr / LEAF_SPAN], memory_order_acquire);
-	if (leaf == NULL)
-		return PM_NONE;
-	return atomic_load_explicit(
-	    leaf_word(leaf, addr), memory_order_acquire);
+	if (leaf != NULL)
+		word = atomic_load_explicit(
+		    leaf_word(leaf, addr), memory_order_acquire);
+	if (word == 0 && pages_domain_of(p) >= 0)
+		return PM_PAGES;
+	return word;
 }
 
 /* Those pages of the root that are nobody else's too. */
@@ -54,6 +90,21 @@ pagemap_init(void)
 	vm_nohuge((void *)from, to - from);
 }
 
+/* A leaf that nobody needed and the system would not take back. */
+static struct leaf *_Atomic leaf_spare;
+
+static struct leaf *
+leaf_alloc(void)
+{
+	struct leaf *leaf = atomic_exchange(&leaf_spare, NULL);
+
+	if (leaf == NULL && (leaf = vm_map(sizeof *leaf)) != NULL) {
+		vm_nohuge(leaf, sizeof *leaf);
+		vm_name(leaf, sizeof *leaf, "libuma page map");
+	}
+	return leaf;
+}
+
 static bool
 leaf_make(size_t i)
 {
@@ -61,13 +112,14 @@ leaf_make(size_t i)
 
 	if (atomic_load_explicit(&root[i], memory_order_acquire) != NULL)
 		return true;
-	leaf = vm_map(sizeof *leaf);
+	leaf = leaf_alloc();
 	if (leaf == NULL)
 		return false;
-	vm_nohuge(leaf, sizeof *leaf);
+	/* Another may be faster; ours is as it was mapped then. */
 	if (!atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
-		memory_order_acq_rel, memory_order_acquire))
-		vm_unreserve(leaf, sizeof *leaf); /* another was faster */
+		memory_order_acq_rel, memory_order_acquire) &&
+	    !vm_unmap(leaf, sizeof *leaf))
+		atomic_store(&leaf_spare, leaf);
 	return true;
 }
 
@@ -91,6 +143,24 @@ pagemap_reserve(const void *start, size_t len)
 	return true;
 }
 
+void
+pagemap_own(const void *start, size_t len, int domain)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+
+	for (; addr < end; addr += VM_PIECE_ALIGN)
+		atomic_store_explicit(leaf_owner(leaf_of(addr), addr),
+		    (uint8_t)(domain + 1), memory_order_relaxed);
+}
+
+void
+pagemap_forget(const void *chunk)
+{
+	uintptr_t addr = (uintptr_t)chunk;
+
+	(void)vm_release(leaf_word(leaf_of(addr), addr), UMA_PAGE_SIZE);
+}
+
 bool
 pagemap_set(const void *start, size_t npages, uintptr_t word)
 {
@@ -104,11 +174,11 @@ pagemap_set(const void *start, size_t npages, uintptr_t word)
 	if (!pagemap_reserve(start, npages << PAGE_SHIFT))
 		return false;
 	for (; npages > 0; npages--, addr += UMA_PAGE_SIZE) {
-		struct leaf *leaf = atomic_load_explicit(
-		    &root[addr / LEAF_SPAN], memory_order_acquire);
+		_Atomic uintptr_t *at = leaf_word(leaf_of(addr), addr);
 
-		atomic_store_explicit(
-		    leaf_word(leaf, addr), word, memory_order_release);
+		/* What is not written stays without memory. */
+		if (atomic_load_explicit(at, memory_order_relaxed) != word)
+			atomic_store_explicit(at, word, memory_order_release);
 	}
 	return true;
 }

@@ -16,7 +16,7 @@
  */
 #include "vm_int.h"
 
-enum { COMMIT_STEP = 256 }; /* pages at a time */
+enum { COMMIT_STEP = 256 }; /* pages at a time; twice that if huge */
 _Static_assert(
     (size_t)PIECE_CHUNK << PAGE_SHIFT == VM_PIECE_ALIGN, "whole chunks");
 
@@ -86,7 +86,7 @@ piece_len(size_t npages, size_t align_pages)
 }
 
 struct piece *
-piece_make(void *base, size_t len, bool nodump)
+piece_make(void *base, size_t len, int domain, bool nodump)
 {
 	struct piece *pc = base;
 	size_t npages = len >> PAGE_SHIFT, header = header_len(npages);
@@ -94,6 +94,9 @@ piece_make(void *base, size_t len, bool nodump)
 	/* Once, and before anything is committed, which keeps the advice. */
 	if (nodump)
 		vm_nodump(base, len);
+	vm_huge(base, len);
+	vm_name(base, len, nodump ? "libuma nodump" : "libuma");
+	(void)domain_bind(base, len, domain);
 	if (!vm_commit(base, header))
 		return NULL;
 	pc->pc_pages = npages;
@@ -103,6 +106,7 @@ piece_make(void *base, size_t len, bool nodump)
 	pc->pc_busy = pc->pc_dirty - npages / 64;
 	pc->pc_longest = npages;
 	pc->pc_nodump = nodump;
+	pc->pc_domain = (uint8_t)domain;
 	piece_take(pc, 0, pc->pc_header);
 	return pc;
 }
@@ -178,14 +182,16 @@ piece_find(struct piece *pc, size_t npages, size_t align, size_t limit)
 }
 
 /*
- * Steps keep calls to the system rare; being smaller than a huge page, they
- * also keep the kernel from filling one for the first small run in it.
+ * Steps keep calls to the system rare; being smaller than a huge page, unless
+ * these are wanted, they also keep the kernel from filling one for the first
+ * small run in it.
  */
 bool
 piece_commit(struct piece *pc, size_t end)
 {
 	size_t from = pc->pc_committed;
-	size_t to = uma_min(uma_roundup(end, COMMIT_STEP), pc->pc_pages);
+	size_t step = vm_wants_huge() ? PIECE_CHUNK : COMMIT_STEP;
+	size_t to = uma_min(uma_roundup(end, step), pc->pc_pages);
 	char *base = piece_page(pc, from);
 
 	if (end <= from)
@@ -195,8 +201,6 @@ piece_commit(struct piece *pc, size_t end)
 		if (!vm_commit(base, (to - from) << PAGE_SHIFT))
 			return false;
 	}
-	/* The leaves are there since the piece was made. */
-	(void)pagemap_set(base, to - from, PM_PAGES);
 	pc->pc_committed = to;
 	return true;
 }
@@ -213,18 +217,26 @@ piece_take(struct piece *pc, size_t at, size_t npages)
 }
 
 void
-piece_give(struct piece *pc, size_t at, size_t npages, bool dirty)
+piece_give(struct piece *pc, size_t at, size_t npages)
 {
 	UMA_ASSERT(
 	    bits_next(pc->pc_busy, at, at + npages, false) == at + npages,
 	    "pages freed twice");
 	pc->pc_busy_cnt -= npages;
-	pc->pc_dirty_cnt += dirty ? npages : 0;
-	bits_put(pc->pc_dirty, at, at + npages, dirty);
+	pc->pc_dirty_cnt += bits_cnt(pc->pc_dirty, at, at + npages);
 	bits_put(pc->pc_busy, at, at + npages, false);
 	summary_update(pc, at, npages);
 	pc->pc_hint = uma_min(pc->pc_hint, at / PIECE_CHUNK);
 	pc->pc_longest = pc->pc_pages; /* to be found out by the next failure */
+}
+
+void
+piece_mark(struct piece *pc, size_t at, size_t npages, bool dirty)
+{
+	UMA_ASSERT(
+	    bits_next(pc->pc_busy, at, at + npages, false) == at + npages,
+	    "pages that are not in use marked");
+	bits_put(pc->pc_dirty, at, at + npages, dirty);
 }
 
 /* Those bits of [from, to), all in one word, that are free and dirty. */
@@ -252,15 +264,26 @@ piece_dirty_below(struct piece *pc, size_t end, size_t *at)
 	}
 	end = from + 64 - (size_t)__builtin_clzll(w);
 	/* Down to its first; the header at page 0 is always busy. */
-	for (*at = end; *at > 0; *at = from) {
-		from = (*at - 1) & ~(size_t)63;
+	size_t least = end - uma_min(end, (size_t)PIECE_RELEASE);
+	for (*at = end; *at > least; *at = from) {
+		from = uma_max((*at - 1) & ~(size_t)63, least);
 		w = ~dirty_free(pc, from, *at) & bits_mask(from, *at);
 		if (w != 0) {
-			*at = from + 64 - (size_t)__builtin_clzll(w);
+			*at = (from | 63) + 1 - (size_t)__builtin_clzll(w);
 			break;
 		}
 	}
 	return end - *at;
+}
+
+void
+piece_forget(struct piece *pc, size_t at, size_t npages)
+{
+	size_t end = (at + npages - 1) / PIECE_CHUNK;
+
+	for (size_t c = at / PIECE_CHUNK; c <= end; c++)
+		if (summary_get(pc, c).longest == PIECE_CHUNK)
+			pagemap_forget(piece_page(pc, c * PIECE_CHUNK));
 }
 
 bool

@@ -18,8 +18,9 @@
  * (piece_find), reserves another piece if there is none (runs_grow), makes the
  * place usable if it never was (piece_commit), marks it busy (piece_take),
  * and clears its dirty pages, without the lock, if zeroes were asked for.
- * pages_free resets the page map and marks the run free and dirty (piece_give);
- * neighbours join by themselves, since there are only bits.  Past a threshold
+ * pages_free clears the page map, marks the pages that were touched dirty, and
+ * the run free (piece_give); neighbours join by themselves, since there are
+ * only bits.  Past a threshold
  * some of the dirty runs, the highest first, go back to the system
  * (release_batch); pages_release gives all back.
  *
@@ -62,7 +63,9 @@ enum {
 	RUN_PAGES_MAX = 1 << 30, /* 4 TiB: sums of these do not overflow */
 	DIRTY_MAX = (16 << 20) >> PAGE_SHIFT, /* free dirty pages we keep */
 	DIRTY_KEEP = DIRTY_MAX / 2, /* and what a release leaves of them */
-	BATCH_RUNS = 32, /* madvise calls that one free may have to pay */
+	/* What one free may have to pay for: about a millisecond. */
+	BATCH_RUNS = 32,
+	BATCH_PAGES = 4 * PIECE_RELEASE,
 };
 
 static struct {
@@ -72,7 +75,9 @@ static struct {
 	size_t r_header;
 	size_t r_used; /* handed out */
 	size_t r_dirty; /* free and dirty */
+	size_t r_dirty_least; /* fewest since the last pages_idle */
 	size_t r_release_at; /* release when r_dirty is more */
+	_Atomic size_t r_held; /* bytes of memory, for readers without lock */
 	/* Pages that madvise works on; whoever needs them sleeps on it. */
 	_Atomic uint32_t r_out;
 	uint32_t r_sleepers;
@@ -128,7 +133,12 @@ runs_is_valid(void)
 static void
 runs_leave(void)
 {
+	size_t held = runs.r_used + runs.r_dirty + runs.r_out;
+
 	UMA_ASSERT(UMA_DEBUG < 2 || runs_is_valid(), "page runs");
+	runs.r_dirty_least = uma_min(runs.r_dirty_least, runs.r_dirty);
+	atomic_store_explicit(
+	    &runs.r_held, held << PAGE_SHIFT, memory_order_relaxed);
 	uma_lock_release(&runs.r_lock);
 }
 
@@ -145,41 +155,50 @@ piece_enter(struct piece *pc)
 	runs.r_header += pc->pc_header;
 }
 
-/* Another piece, which has room for the run; NULL, nothing changed. */
-static UMA_COLD struct piece *
-runs_grow(size_t npages, size_t align, bool nodump)
+/* What a run has to be. */
+struct want {
+	size_t w_pages, w_align; /* in pages */
+	int w_domain; /* -1: any */
+	bool w_nodump;
+};
+
+/* Another piece, which has room for the run; false, nothing changed. */
+static UMA_COLD bool
+runs_grow(const struct want *w)
 {
-	size_t need = piece_len(npages, align);
-	size_t len = uma_max(runs.r_next_len[nodump], need);
+	size_t *next_len = &runs.r_next_len[w->w_nodump];
+	size_t need = piece_len(w->w_pages, w->w_align);
+	size_t len = uma_max(*next_len, need);
 
 	if (runs.r_cnt == PIECES_MAX)
-		return NULL;
+		return false;
 	void *base = vm_reserve(&len, need);
 	if (base == NULL)
-		return NULL;
+		return false;
 	struct piece *pc = NULL;
 	if (pagemap_reserve(base, len))
-		pc = piece_make(base, len, nodump);
+		pc = piece_make(base, len, w->w_domain, w->w_nodump);
 	if (pc == NULL) {
 		vm_unreserve(base, len);
-		return NULL;
+		return false;
 	}
+	pagemap_own(base, len, w->w_domain);
 	piece_enter(pc);
-	runs.r_next_len[nodump] =
-	    uma_min(runs.r_next_len[nodump] * 2, PIECE_LEN_MAX);
-	return pc;
+	*next_len = uma_min(*next_len * 2, PIECE_LEN_MAX);
+	return true;
 }
 
 /* The lowest place, or the lowest that is committed already. */
 static struct piece *
-runs_find(size_t npages, size_t align, bool nodump, bool committed, size_t *at)
+runs_find(const struct want *w, bool committed, size_t *at)
 {
 	for (size_t i = 0; i < runs.r_cnt; i++) {
 		struct piece *pc = runs.r_piece[i];
 
-		if (pc->pc_nodump != nodump)
+		if (pc->pc_nodump != w->w_nodump ||
+		    (w->w_domain >= 0 && pc->pc_domain != w->w_domain))
 			continue;
-		*at = piece_find(pc, npages, align,
+		*at = piece_find(pc, w->w_pages, w->w_align,
 		    committed ? pc->pc_committed : pc->pc_pages);
 		if (*at != PIECE_NONE)
 			return pc;
@@ -187,17 +206,21 @@ runs_find(size_t npages, size_t align, bool nodump, bool committed, size_t *at)
 	return NULL;
 }
 
-/* A place that is ready to be taken. */
+/* A place that is ready to be taken; in any domain rather than none. */
 static struct piece *
-runs_place(size_t npages, size_t align, bool nodump, size_t *at)
+runs_place(const struct want *w, size_t *at)
 {
-	struct piece *pc = runs_find(npages, align, nodump, false, at);
+	struct want any = *w;
+	struct piece *pc = runs_find(w, false, at);
 
-	if (pc == NULL && (pc = runs_grow(npages, align, nodump)) != NULL)
-		*at = piece_find(pc, npages, align, pc->pc_pages);
-	if (pc != NULL && !piece_commit(pc, *at + npages))
-		pc = runs_find(npages, align, nodump, true, at);
-	return pc;
+	any.w_domain = -1;
+	if (pc == NULL && runs_grow(w))
+		pc = runs_find(w, false, at);
+	if (pc == NULL)
+		pc = runs_find(&any, false, at);
+	if (pc != NULL && piece_commit(pc, *at + w->w_pages))
+		return pc;
+	return runs_find(&any, true, at);
 }
 
 /* Called locked, returns locked.  False: nothing is out. */
@@ -237,10 +260,12 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 {
 	int saved = errno;
 	size_t at = 0, align_pages = align >> PAGE_SHIFT;
-	bool nodump = flags & PAGES_NODUMP;
+	struct want w = {.w_pages = npages,
+	    .w_align = align_pages,
+	    .w_domain = uma_max(domain, 0),
+	    .w_nodump = flags & PAGES_NODUMP};
 	struct piece *pc;
 
-	(void)domain;
 	UMA_ASSERT(npages > 0 && align_pages > 0 && (align & (align - 1)) == 0,
 	    "%zu pages at %zu", npages, align);
 	errno = ENOMEM;
@@ -249,7 +274,7 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 
 	uma_lock_acquire(&runs.r_lock);
 	do
-		pc = runs_place(npages, align_pages, nodump, &at);
+		pc = runs_place(&w, &at);
 	while (pc == NULL && runs_wait_out());
 	if (pc != NULL) {
 		size_t dirty = pc->pc_dirty_cnt;
@@ -260,11 +285,15 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 	}
 	runs_leave();
 
-	if (pc == NULL) {
+	vm_say();
+	if (pc == NULL)
+		return NULL;
+	void *run = piece_page(pc, at);
+	if (vm_prefaults() && !vm_populate(run, npages << PAGE_SHIFT)) {
+		pages_free(run, npages, flags);
 		errno = ENOMEM;
 		return NULL;
 	}
-	void *run = piece_page(pc, at);
 	if (flags & PAGES_ZERO)
 		run_clear(pc, at, npages);
 	errno = saved;
@@ -273,12 +302,9 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 
 /* What is on its way to the system, without the lock. */
 struct batch {
-	size_t b_cnt;
-	struct {
-		struct piece *piece;
-		size_t at, npages;
-		bool done;
-	} b_run[BATCH_RUNS];
+	int b_cnt;
+	struct piece *b_piece[BATCH_RUNS];
+	struct pages_range b_range[BATCH_RUNS];
 };
 
 /*
@@ -289,10 +315,11 @@ struct batch {
 static void
 batch_take(struct batch *b, uintptr_t *below, size_t keep)
 {
-	size_t i = *below > 0 ? pieces_below(*below - 1) : 0;
+	size_t i = *below > 0 ? pieces_below(*below - 1) : 0, pages = 0;
 
 	b->b_cnt = 0;
-	while (i > 0 && b->b_cnt < BATCH_RUNS && runs.r_dirty > keep) {
+	while (i > 0 && b->b_cnt < BATCH_RUNS && pages < BATCH_PAGES &&
+	       runs.r_dirty > keep) {
 		struct piece *pc = runs.r_piece[i - 1];
 		size_t at, n;
 
@@ -305,55 +332,61 @@ batch_take(struct batch *b, uintptr_t *below, size_t keep)
 		}
 		*below = (uintptr_t)piece_page(pc, at);
 		piece_take(pc, at, n);
+		pages += n;
 		runs.r_dirty -= n;
 		runs.r_out += (uint32_t)n;
-		b->b_run[b->b_cnt].piece = pc;
-		b->b_run[b->b_cnt].at = at;
-		b->b_run[b->b_cnt++].npages = n;
+		b->b_piece[b->b_cnt] = pc;
+		b->b_range[b->b_cnt++] = (struct pages_range){
+		    .pr_start = piece_page(pc, at), .pr_len = n << PAGE_SHIFT};
 	}
 	if (i == 0 || runs.r_dirty <= keep)
 		*below = 0;
 }
 
-/* Called locked.  What the system refused is as dirty as before. */
-static void
+/*
+ * Called locked.  What the system refused is as dirty as before.  Returns the
+ * bytes released.
+ */
+static size_t
 batch_give(struct batch *b)
 {
-	for (size_t i = 0; i < b->b_cnt; i++) {
-		size_t n = b->b_run[i].npages;
+	size_t len = 0;
 
-		piece_give(
-		    b->b_run[i].piece, b->b_run[i].at, n, !b->b_run[i].done);
-		runs.r_dirty += b->b_run[i].done ? 0 : n;
+	for (int i = 0; i < b->b_cnt; i++) {
+		struct piece *pc = b->b_piece[i];
+		const struct pages_range *r = &b->b_range[i];
+		size_t n = r->pr_len >> PAGE_SHIFT;
+		size_t at =
+		    (size_t)((char *)r->pr_start - (char *)pc) >> PAGE_SHIFT;
+
+		piece_mark(pc, at, n, !r->pr_dropped);
+		piece_give(pc, at, n);
+		piece_forget(pc, at, n);
+		runs.r_dirty += r->pr_dropped ? 0 : n;
 		runs.r_out -= (uint32_t)n;
+		len += r->pr_dropped ? r->pr_len : 0;
 	}
 	if (runs.r_sleepers > 0)
 		uma_wake(&runs.r_out, INT_MAX);
+	return len;
 }
 
 /*
- * One batch: at most BATCH_RUNS calls to the system, which bounds what a free
- * pays, and what an allocation that needs these pages waits for.  Returns the
- * bytes released.
+ * One batch: one call to the system or, from old ones, BATCH_RUNS, which bounds
+ * what a free pays, and what an allocation that needs these pages waits for.
+ * Returns the bytes released.
  */
 static size_t
 release_batch(uintptr_t *below, size_t keep)
 {
 	struct batch b;
-	size_t len = 0;
 
 	uma_lock_acquire(&runs.r_lock);
 	batch_take(&b, below, keep);
 	uma_lock_release(&runs.r_lock);
-	for (size_t i = 0; i < b.b_cnt; i++) {
-		size_t n = b.b_run[i].npages << PAGE_SHIFT;
-
-		b.b_run[i].done =
-		    vm_release(piece_page(b.b_run[i].piece, b.b_run[i].at), n);
-		len += b.b_run[i].done ? n : 0;
-	}
+	vm_release_all(b.b_range, b.b_cnt);
 	uma_lock_acquire(&runs.r_lock);
-	batch_give(&b);
+	size_t len = batch_give(&b);
 	/* Where all is refused (locked memory), do not ask at every free. */
 	runs.r_release_at =
 	    DIRTY_MAX + (b.b_cnt > 0 && len == 0 ? runs.r_dirty : 0);
@@ -361,43 +394,109 @@ release_batch(uintptr_t *below, size_t keep)
 	return len;
 }
 
-void
-pages_free(void *run, size_t npages, int flags)
+/* Called locked.  The piece that a run with these flags is in, and where. */
+static struct piece *
+run_piece(void *run, size_t npages, int flags, size_t *at)
 {
-	/* Above all pieces. */
-	uintptr_t below = UINTPTR_MAX;
-
-	(void)pagemap_set(run, npages, PM_PAGES);
-
-	uma_lock_acquire(&runs.r_lock);
 	size_t i = pieces_below((uintptr_t)run);
+
 	UMA_ASSERT(i > 0, "free of pages that are not ours: %p", run);
 	struct piece *pc = runs.r_piece[i - 1];
-	size_t at = ((uintptr_t)run - (uintptr_t)pc) >> PAGE_SHIFT;
-	UMA_ASSERT(at + npages <= pc->pc_committed,
+	*at = ((uintptr_t)run - (uintptr_t)pc) >> PAGE_SHIFT;
+	UMA_ASSERT(*at + npages <= pc->pc_committed,
 	    "free of pages that are not ours: %p", run);
 	UMA_ASSERT(pc->pc_nodump == !!(flags & PAGES_NODUMP),
 	    "free of %p with other flags than it was had with", run);
-	piece_give(pc, at, npages, true);
+	return pc;
+}
+
+void
+pages_free_touched(void *run, size_t npages, size_t from, size_t to, int flags)
+{
+	/* Above all pieces. */
+	uintptr_t below = UINTPTR_MAX;
+	size_t at;
+
+	UMA_ASSERT(from <= to && to <= npages, "%zu to %zu of %zu pages", from,
+	    to, npages);
+	(void)pagemap_set(run, npages, PM_NONE);
+
+	uma_lock_acquire(&runs.r_lock);
+	struct piece *pc = run_piece(run, npages, flags, &at);
+	size_t dirty = pc->pc_dirty_cnt;
+	piece_mark(pc, at, from, true);
+	piece_mark(pc, at + to, npages - to, true);
+	piece_give(pc, at, npages);
 	runs.r_used -= npages;
-	runs.r_dirty += npages;
-	bool many = runs.r_dirty > runs.r_release_at;
+	runs.r_dirty += pc->pc_dirty_cnt - dirty;
+	bool many = runs.r_dirty > runs.r_release_at && !vm_prefaults();
 	runs_leave();
 
 	if (many)
 		(void)release_batch(&below, DIRTY_KEEP);
 }
 
-size_t
-pages_release(void)
+void
+pages_free(void *run, size_t npages, int flags)
+{
+	pages_free_touched(run, npages, npages, npages, flags);
+}
+
+/* Until keep pages of those that are free and dirty are left. */
+static size_t
+release_to(size_t keep)
 {
 	uintptr_t below = UINTPTR_MAX;
 	size_t len = 0;
 
-	meta_trim();
 	while (below != 0)
-		len += release_batch(&below, 0);
+		len += release_batch(&below, keep);
 	return len;
+}
+
+size_t
+pages_release(void)
+{
+	meta_trim();
+	return release_to(0);
+}
+
+bool
+pages_idle(int64_t until)
+{
+	static size_t keep;
+	static uintptr_t below; /* 0: not under way */
+
+	if (vm_prefaults())
+		return true;
+	if (below == 0) {
+		uma_lock_acquire(&runs.r_lock);
+		keep = runs.r_dirty - runs.r_dirty_least;
+		runs.r_dirty_least = runs.r_dirty;
+		uma_lock_release(&runs.r_lock);
+		below = UINTPTR_MAX;
+	}
+	while (below != 0) {
+		if (uma_now_ns() > until)
+			return false;
+		(void)release_batch(&below, keep);
+	}
+	return true;
+}
+
+void
+pages_drop(struct pages_range *range, int n)
+{
+	vm_release_all(range, n);
+	for (int i = 0; i < n; i++)
+		if (!range[i].pr_dropped)
+			memset(range[i].pr_start, 0, range[i].pr_len);
+}
+
+size_t
+pages_held(void)
+{
+	return atomic_load_explicit(&runs.r_held, memory_order_relaxed);
 }
 
 void
@@ -422,12 +521,6 @@ pages_is_valid(void)
 	bool valid = runs_is_valid();
 	uma_lock_release(&runs.r_lock);
 	return valid;
-}
-
-int
-pages_domain_cnt(void)
-{
-	return 1;
 }
 
 /* Nothing may be out in the child, which has no thread to bring it back. */

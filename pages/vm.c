@@ -8,15 +8,28 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include "vm_int.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA	     0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
 enum { AS_SHARE = 16 }; /* of a limit on address space, one piece takes 1/16 */
+
+static struct pages_config vm_config;
+
+void
+vm_init(const struct pages_config *config)
+{
+	vm_config = *config;
+}
 
 static void *
 map(size_t len, int prot)
@@ -27,12 +40,56 @@ map(size_t len, int prot)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* What cannot be unmapped stays as address space that nobody uses. */
+/*
+ * Address space that the system would not take back (to unmap may need another
+ * mapping, and a process has no more than some 65,000), to be reserved again.
+ * vm_reserve and vm_unreserve come under the lock of the runs.
+ */
+static struct {
+	char *base;
+	size_t len;
+} vm_spare[8];
+
+/* Without memory in it, and not to be touched, as it was when it was new. */
 static void
+spare_keep(char *base, size_t len)
+{
+	size_t least = 0;
+
+	(void)munlock(base, len);
+	(void)madvise(base, len, MADV_DONTNEED);
+	(void)madvise(base, len, MADV_DODUMP);
+	(void)mprotect(base, len, PROT_NONE);
+	for (size_t i = 1; i < sizeof vm_spare / sizeof vm_spare[0]; i++)
+		if (vm_spare[i].len < vm_spare[least].len)
+			least = i;
+	/* A smaller one stays mapped for nobody, which costs no memory. */
+	if (vm_spare[least].len < len) {
+		vm_spare[least].base = base;
+		vm_spare[least].len = len;
+	}
+}
+
+/* The smallest that is enough; NULL for none. */
+static char *
+spare_take(size_t *len, size_t need)
+{
+	size_t best = SIZE_MAX, at = 0;
+
+	for (size_t i = 0; i < sizeof vm_spare / sizeof vm_spare[0]; i++)
+		if (vm_spare[i].len >= need && vm_spare[i].len < best)
+			best = vm_spare[at = i].len;
+	if (best == SIZE_MAX)
+		return NULL;
+	*len = best;
+	vm_spare[at].len = 0;
+	return vm_spare[at].base;
+}
+
+static bool
 unmap(char *from, char *to)
 {
-	if (to > from)
-		(void)munmap(from, (size_t)(to - from));
+	return to <= from || munmap(from, (size_t)(to - from)) == 0;
 }
 
 static void *
@@ -45,8 +102,9 @@ reserve_exactly(size_t len)
 	char *end = p + len + VM_PIECE_ALIGN - UMA_PAGE_SIZE;
 	char *base = p + (-(uintptr_t)p & (VM_PIECE_ALIGN - 1));
 
-	unmap(p, base);
-	unmap(base + len, end);
+	/* What is left of it costs address space only. */
+	(void)unmap(p, base);
+	(void)unmap(base + len, end);
 	return base;
 }
 
@@ -67,13 +125,12 @@ vm_reserve(size_t *len, size_t need)
 {
 	int saved = errno;
 	size_t want = reserve_bound(*len, need);
-	void *base;
+	void *base = spare_take(len, need);
 
+	if (base != NULL)
+		return base;
 	while ((base = reserve_exactly(want)) == NULL && want > need)
 		want = uma_max(uma_roundup(want / 2, VM_PIECE_ALIGN), need);
-	if (base != NULL)
-		(void)prctl(
-		    PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, want, "libuma");
 	*len = want;
 	errno = saved;
 	return base;
@@ -84,8 +141,33 @@ vm_unreserve(void *base, size_t len)
 {
 	int saved = errno;
 
-	unmap(base, (char *)base + len);
+	if (!unmap(base, (char *)base + len))
+		spare_keep(base, len);
 	errno = saved;
+}
+
+/* Locked a step at a time: neighbours that are both locked stay one mapping. */
+static _Atomic int vm_lock_error; /* of the first refusal */
+
+static void
+lock(void *base, size_t len)
+{
+	int none = 0;
+
+	if (mlock(base, len) != 0)
+		atomic_compare_exchange_strong(&vm_lock_error, &none, errno);
+}
+
+void
+vm_say(void)
+{
+	static _Atomic bool said;
+	int error = atomic_load_explicit(&vm_lock_error, memory_order_relaxed);
+
+	if (uma_unlikely(error != 0) && !atomic_exchange(&said, true))
+		uma_message("uma: cannot lock memory (errno %d): going on "
+			    "without",
+		    error);
 }
 
 bool
@@ -94,6 +176,36 @@ vm_commit(void *base, size_t len)
 	int saved = errno;
 	bool ok = mprotect(base, len, PROT_READ | PROT_WRITE) == 0;
 
+	if (ok && vm_config.pg_mlock)
+		lock(base, len);
+	errno = saved;
+	return ok;
+}
+
+bool
+vm_prefaults(void)
+{
+	return vm_config.pg_prefault || vm_config.pg_mlock;
+}
+
+/* A byte written back as it was makes a page of memory, too. */
+static void
+touch(volatile char *base, size_t len)
+{
+	for (size_t i = 0; i < len; i += UMA_PAGE_SIZE)
+		base[i] = base[i];
+}
+
+bool
+vm_populate(void *base, size_t len)
+{
+	int saved = errno;
+	bool ok = madvise(base, len, MADV_POPULATE_WRITE) == 0;
+
+	if (!ok && errno == EINVAL) { /* before Linux 5.14 */
+		touch(base, len);
+		ok = true;
+	}
 	errno = saved;
 	return ok;
 }
@@ -108,6 +220,16 @@ vm_map(size_t len)
 	return p;
 }
 
+bool
+vm_unmap(void *base, size_t len)
+{
+	int saved = errno;
+	bool ok = unmap(base, (char *)base + len);
+
+	errno = saved;
+	return ok;
+}
+
 /* Never MADV_FREE: a released page is taken for zero. */
 bool
 vm_release(void *base, size_t len)
@@ -117,6 +239,49 @@ vm_release(void *base, size_t len)
 
 	errno = saved;
 	return ok;
+}
+
+/*
+ * Many ranges in one call, which costs a third of as many calls: the C
+ * library's wrapper since 2.36, this advice for the process itself, and a name
+ * for that process that needs no descriptor, since Linux 6.14.
+ */
+extern ssize_t process_madvise(int pidfd, const struct iovec *range, size_t cnt,
+    int advice, unsigned flags) __attribute__((weak));
+#define PIDFD_OF_SELF (-10000)
+
+static bool
+release_at_once(struct pages_range *range, int n)
+{
+	static _Atomic bool refused;
+	struct iovec v[PAGES_DROP_MAX];
+	size_t len = 0;
+
+	if (process_madvise == NULL || refused)
+		return false;
+	for (int i = 0; i < n; i++) {
+		v[i] = (struct iovec){range[i].pr_start, range[i].pr_len};
+		len += v[i].iov_len;
+		range[i].pr_dropped = true;
+	}
+	ssize_t done =
+	    process_madvise(PIDFD_OF_SELF, v, (size_t)n, MADV_DONTNEED, 0);
+	if (done < 0 && (errno == ENOSYS || errno == EBADF || errno == EPERM))
+		refused = true;
+	return done == (ssize_t)len;
+}
+
+void
+vm_release_all(struct pages_range *range, int n)
+{
+	int saved = errno;
+
+	UMA_ASSERT(n <= PAGES_DROP_MAX, "%d ranges", n);
+	if (n < 2 || !release_at_once(range, n))
+		for (int i = 0; i < n; i++)
+			range[i].pr_dropped =
+			    vm_release(range[i].pr_start, range[i].pr_len);
+	errno = saved;
 }
 
 static void
@@ -138,4 +303,32 @@ void
 vm_nohuge(void *base, size_t len)
 {
 	advise(base, len, MADV_NOHUGEPAGE);
+}
+
+/*
+ * Never, unless asked for: the system would fill a huge page for the first item
+ * in it, and fill pages again that were given back out of one.
+ */
+void
+vm_huge(void *base, size_t len)
+{
+	if (vm_config.pg_thp != THP_SYSTEM)
+		advise(base, len,
+		    vm_config.pg_thp == THP_ALWAYS ? MADV_HUGEPAGE
+						   : MADV_NOHUGEPAGE);
+}
+
+bool
+vm_wants_huge(void)
+{
+	return vm_config.pg_thp == THP_ALWAYS;
+}
+
+void
+vm_name(void *base, size_t len, const char *name)
+{
+	int saved = errno;
+
+	(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, len, name);
+	errno = saved;
 }

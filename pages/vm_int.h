@@ -13,18 +13,31 @@
 /* Pieces of address space start and end at multiples of this. */
 #define VM_PIECE_ALIGN ((size_t)2 << 20)
 
+void vm_init(const struct pages_config *config);
+
 /*
  * vm_reserve: address space of *len bytes, or down to need when there is not
  * as much; *len says how much it became.  NULL when not even need is left.
  */
 void *vm_reserve(size_t *len, size_t need);
-void vm_unreserve(void *base, size_t len);
+void vm_unreserve(void *base, size_t len); /* or keep it for vm_reserve */
 bool vm_commit(void *base, size_t len); /* readable and writable from now on */
 void *vm_map(size_t len); /* zeroed memory at once; NULL */
+bool vm_unmap(void *base, size_t len); /* the contrary; false: still there */
 bool vm_release(void *base, size_t len); /* memory to the system; reads as 0 */
+/* The same for up to PAGES_DROP_MAX ranges, each of which says if it was. */
+void vm_release_all(struct pages_range *range, int n);
+bool vm_populate(void *base, size_t len); /* all its memory now */
+bool vm_wants_huge(void); /* pages, wherever they fit */
+bool vm_prefaults(void); /* a first use is not to fault */
 /* Advice, which may be refused without harm. */
 void vm_nodump(void *base, size_t len); /* keep it out of core dumps */
 void vm_nohuge(void *base, size_t len); /* no huge page for a first byte */
+void vm_huge(void *base, size_t len); /* as the settings say, for items */
+void vm_name(void *base, size_t len, const char *name); /* in /proc/self/maps */
+bool domain_bind(void *base, size_t len, int domain); /* the next memory */
+/* Say, without a lock held, what a call had to leave undone. */
+void vm_say(void);
 
 /* ---- bitmaps ---- */
 
@@ -99,6 +112,8 @@ bits_next(const bits_word *map, size_t from, size_t to, bool on)
 
 #define PIECE_CHUNK 512 /* pages that share a summary: VM_PIECE_ALIGN */
 #define PIECE_NONE  SIZE_MAX
+/* Pages that one call gives to the system: what others may have to wait for. */
+#define PIECE_RELEASE 1024
 
 /*
  * The header lies at the piece's start.  Page numbers count from there.
@@ -116,6 +131,7 @@ struct piece {
 	bits_word *pc_busy; /* not free: header, handed out, being released */
 	bits_word *pc_dirty; /* may hold something else than zero */
 	bool pc_nodump; /* all of it is kept out of core dumps */
+	uint8_t pc_domain;
 	uint32_t pc_summary[]; /* a chunk: piece.c */
 };
 
@@ -123,7 +139,7 @@ struct piece {
  * VM_PIECE_ALIGN. */
 size_t piece_len(size_t npages, size_t align_pages);
 /* piece_make: build the header; NULL when it cannot be committed. */
-struct piece *piece_make(void *base, size_t len, bool nodump);
+struct piece *piece_make(void *base, size_t len, int domain, bool nodump);
 /*
  * piece_find: the lowest place for npages below page limit, PIECE_NONE if there
  * is none.
@@ -133,12 +149,16 @@ size_t piece_find(
 /* piece_commit: make pages below end usable; false, nothing changed. */
 bool piece_commit(struct piece *pc, size_t end);
 void piece_take(struct piece *pc, size_t at, size_t npages);
-void piece_give(struct piece *pc, size_t at, size_t npages, bool dirty);
+/* piece_mark: busy pages are dirty, or not, which says what they will be. */
+void piece_mark(struct piece *pc, size_t at, size_t npages, bool dirty);
+void piece_give(struct piece *pc, size_t at, size_t npages);
 /*
- * piece_dirty_below: the highest run of free dirty pages below page end; its
- * length, 0 for none, and its start in *at.
+ * piece_dirty_below: the highest run of free dirty pages below page end, at
+ * most PIECE_RELEASE of them; its length, 0 for none, and its start in *at.
  */
 size_t piece_dirty_below(struct piece *pc, size_t end, size_t *at);
+/* piece_forget: the page map of those chunks of a run that are all free. */
+void piece_forget(struct piece *pc, size_t at, size_t npages);
 bool piece_is_valid(struct piece *pc);
 
 static inline void *
@@ -151,6 +171,10 @@ piece_page(struct piece *pc, size_t at)
 
 void pagemap_init(void);
 bool pagemap_reserve(const void *start, size_t len); /* make the leaves */
+/* Whole chunks, whose leaves are there, are ours and of that domain. */
+void pagemap_own(const void *start, size_t len, int domain);
+/* No page of this chunk is in use: give its words' memory back. */
+void pagemap_forget(const void *chunk);
 
 size_t meta_held(void); /* bytes of the pool's runs */
 void meta_trim(void); /* give the empty chunks back */

@@ -11,16 +11,18 @@
  * (2) Words.  slab: a run of pages with a header, cut into items.  fresh,
  * ready, used: what an item is, see slab.h.  partial, empty, full: a slab with
  * some, with all, with none of its items free.  import, release: a batch of
- * items leaves, comes back.
+ * items leaves, comes back.  domain: of NUMA, each with slabs of its own.
  *
- * (3) The life of an item.  keg_import takes free items from partial slabs,
- * then from an empty one, under the keg's lock; if there is none, keg_grow
- * makes a slab without the lock: pages, header, page map, then link.  Those of
- * the batch that are fresh get their init, without the lock; they are ready
- * from then on.  keg_release finds the slab of each item through the page map,
- * refuses what is not an item that is out, and sets its free bit.  A slab whose
- * items are all free waits on the empty list until keg_reclaim runs fini on
- * those that are ready and gives the pages back.
+ * (3) The life of an item.  keg_import takes free items from the fullest
+ * partial slabs of the domain, so that others get empty, then from an empty
+ * one, under the keg's lock; if there is none, keg_grow makes a slab without
+ * the lock: pages, header, page map, then link.  Without memory for it, other
+ * domains' free items serve.  Those of the batch that are fresh get their init,
+ * without the lock; they are ready from then on.  keg_release finds the slab of
+ * each item through the page map, refuses what is not an item that is out, and
+ * sets its free bit.  A slab whose items are all free waits on the last list
+ * until keg_reclaim runs fini on those that are ready and gives the pages back;
+ * single pages of partial slabs go the same way (shrink.c).
  *
  * (4) Memory.
  *
@@ -36,8 +38,8 @@
  * child of a fork finds the lists whole; items that another thread had in hand
  * are out for ever.
  *
- * (6) Invariants, checked by keg_is_valid: uk_free is the sum of us_free;
- * slabs on the partial list have 0 < us_free < us_items, and so on.
+ * (6) Invariants, checked by keg_is_valid: kd_free is the sum of us_free, a
+ * slab is on the list that its us_free calls for, and so on.
  *
  * (7) Not taken: free lists inside the items (they would write into free
  * memory: an item keeps what its last user left, and its constructed state);
@@ -52,49 +54,29 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hash.h"
-#include "pages_int.h"
-#include "slab.h"
-
-struct keg {
-	/* set once */
-	struct layout uk_layout;
-	struct keg_config uk_config;
-
-	struct uma_lock uk_lock;
-	/* guarded by uk_lock */
-	struct cds_list_head uk_partial;
-	struct cds_list_head uk_empty;
-	struct cds_list_head uk_full;
-	struct hash uk_hash; /* UMA_ZONE_HASH: page to slab */
-	size_t uk_slabs;
-	size_t uk_free; /* free items in all slabs */
-	uint32_t uk_colour; /* of the next slab */
-};
-
-static bool keg_is_valid_locked(struct keg *keg);
-
-/* Debug builds look at the whole keg wherever it comes to rest.  Locked. */
-static inline void
-keg_settled(struct keg *keg)
-{
-	if (UMA_DEBUG >= 2)
-		UMA_ASSERT(keg_is_valid_locked(keg), "zone '%s'",
-		    keg->uk_config.kc_name);
-}
+#include "keg.h"
 
 /* ---- slabs ---- */
 
-/* Move a slab to the list that its free items call for.  Locked. */
-static void
+/*
+ * To the front, so that what was used last is used next; while a reclaim is
+ * under way, what it has seen to the end, out of its way.
+ */
+void
 keg_relink(struct keg *keg, struct slab *s)
 {
+	struct keg_domain *kd = slab_domain(keg, s);
+	unsigned list = keg_list_for(keg, s);
+
 	uma_lock_assert_held(&keg->uk_lock);
+	kd->kd_empty += (list == LIST_EMPTY) - (s->us_list == LIST_EMPTY);
+	kd->kd_empty_least = uma_min(kd->kd_empty_least, kd->kd_empty);
+	s->us_list = list & 0x3f;
 	cds_list_del(&s->us_link);
-	cds_list_add(&s->us_link, s->us_free == 0 ? &keg->uk_full
-				  : s->us_free == s->us_items
-				      ? &keg->uk_empty
-				      : &keg->uk_partial);
+	if (keg->uk_reclaims > 0 && s->us_round == keg->uk_round)
+		cds_list_add_tail(&s->us_link, &kd->kd_list[list]);
+	else
+		cds_list_add(&s->us_link, &kd->kd_list[list]);
 }
 
 static int
@@ -136,13 +118,39 @@ keg_header_alloc(struct keg *keg, char *run, size_t colour)
 	return memset(header, 0, l->l_header);
 }
 
-/* Give back a slab that is on no list and in no hash. */
+/*
+ * The pages of a slab that nobody has written to: behind the last item that is
+ * ready, up to the header.  An item that was ready once lies on a page that was
+ * touched or dropped since.
+ */
 static void
+slab_untouched(const struct keg *keg, struct slab *s, size_t *from, size_t *to)
+{
+	const struct layout *l = &keg->uk_layout;
+	const uint64_t *ready = slab_ready_bits(s);
+	size_t w = slab_words(s->us_items);
+	size_t touched = (size_t)(s->us_base - s->us_run);
+
+	while (w > 0 && ready[w - 1] == 0)
+		w--;
+	if (w > 0)
+		touched += (w * 64 - (size_t)__builtin_clzll(ready[w - 1])) *
+			   l->l_stride;
+	*from = uma_min((touched + UMA_PAGE_MASK) / UMA_PAGE_SIZE, l->l_pages);
+	*to = slab_body(keg, s) / UMA_PAGE_SIZE;
+	*to = uma_max(*from, *to);
+}
+
+void
 keg_slab_free(struct keg *keg, struct slab *s)
 {
 	const struct layout *l = &keg->uk_layout;
+	size_t from = l->l_pages, to = l->l_pages;
 
-	pages_free(s->us_run, l->l_pages, keg_page_flags(keg));
+	if (keg_places_tell(keg))
+		slab_untouched(keg, s, &from, &to);
+	pages_free_touched(
+	    s->us_run, l->l_pages, from, to, keg_page_flags(keg));
 	if (l->l_offpage)
 		keg->uk_config.kc_header_free(s, l->l_header);
 }
@@ -180,35 +188,40 @@ keg_slab_alloc(struct keg *keg, int domain)
 		return NULL;
 	}
 	slab_init(s, keg, run, colour, l->l_items);
+	s->us_domain = (uint8_t)pages_domain_of(run);
+	CDS_INIT_LIST_HEAD(&s->us_link);
 	return s;
 }
 
 /*
- * Make one slab, and link it where all can take from it, or keep it apart.
- * Unlocked; NULL when there is no memory.
+ * Make one slab, and link it where all can take from it; or leave it in *apart.
+ * Unlocked.  The domain that it is of, or -1: there is no memory.
  */
-static struct slab *
-keg_grow(struct keg *keg, int domain, bool apart)
+static int
+keg_grow(struct keg *keg, int domain, struct slab **apart)
 {
 	struct slab *s = keg_slab_alloc(keg, domain);
 
 	if (s == NULL)
-		return NULL;
+		return -1;
+	domain = s->us_domain;
 	uma_lock_acquire(&keg->uk_lock);
 	bool entered = keg_slab_enter(keg, s);
 	if (entered) {
-		CDS_INIT_LIST_HEAD(&s->us_link);
-		if (!apart)
+		s->us_round = keg->uk_round;
+		slab_domain(keg, s)->kd_slabs++;
+		slab_domain(keg, s)->kd_free += s->us_items;
+		if (apart == NULL)
 			keg_relink(keg, s);
-		keg->uk_slabs++;
-		keg->uk_free += s->us_items;
+		else
+			*apart = s;
 	}
 	uma_lock_release(&keg->uk_lock);
 	if (!entered) {
 		keg_slab_free(keg, s);
-		return NULL;
+		return -1;
 	}
-	return s;
+	return domain;
 }
 
 /* ---- hooks ---- */
@@ -218,12 +231,6 @@ static bool
 keg_has_hooks(const struct keg *keg)
 {
 	return keg->uk_config.kc_init != NULL || keg->uk_config.kc_fini != NULL;
-}
-
-static char *
-slab_item(const struct keg *keg, const struct slab *s, size_t i)
-{
-	return s->us_base + i * keg->uk_layout.l_stride;
 }
 
 static int
@@ -237,6 +244,9 @@ keg_item_init(struct keg *keg, void *item, int flags)
 		return 0;
 	int error = kc->kc_init(item, (int)kc->kc_size, flags);
 
+	/* Fresh items are zero, whatever an init has begun with. */
+	if (error != 0 && !(kc->kc_flags & UMA_ZONE_NOTOUCH))
+		memset(item, 0, keg->uk_layout.l_stride);
 	errno = saved;
 	return error;
 }
@@ -339,30 +349,46 @@ keg_fail(struct keg *keg, const char *who, const void *item, const char *fault,
 
 /* ---- import and release ---- */
 
-/* Up to n items from the slabs there are; fresh ones marked.  Locked. */
-static int
-keg_take(struct keg *keg, void **items, int n, uint64_t *fresh)
+/* The fullest slab with a free item, so that others get empty; or NULL. */
+static struct slab *
+keg_fullest(struct keg_domain *kd)
 {
+	for (int list = LIST_PARTIAL; list < LIST_CNT; list++)
+		if (!cds_list_empty(&kd->kd_list[list]))
+			return cds_list_first_entry(
+			    &kd->kd_list[list], struct slab, us_link);
+	return NULL;
+}
+
+/*
+ * Up to n items from the slabs of a domain; fresh ones marked.  Without hooks
+ * an item is ready from its first use on.  Locked.
+ */
+static int
+keg_take(struct keg *keg, int domain, void **items, int n, uint64_t *fresh)
+{
+	struct keg_domain *kd = &keg->uk_domain[domain];
+	bool hooks = keg_has_hooks(keg);
+	struct slab *s;
 	int got = 0;
 
-	while (got < n) {
-		struct cds_list_head *list = !cds_list_empty(&keg->uk_partial)
-						 ? &keg->uk_partial
-						 : &keg->uk_empty;
-		if (cds_list_empty(list))
-			break;
-		struct slab *s =
-		    cds_list_first_entry(list, struct slab, us_link);
+	while (got < n && (s = keg_fullest(kd)) != NULL) {
+		uint64_t *ready = slab_ready_bits(s);
+
 		while (got < n && s->us_free > 0) {
 			uint32_t i = slab_take(s);
 
-			if (!slab_bit(slab_ready_bits(s), i))
+			if (!hooks)
+				slab_bit_set(ready, i);
+			else if (!slab_bit(ready, i))
 				slab_bit_set(fresh, (size_t)got);
 			items[got++] = slab_item(keg, s, i);
 		}
+		s->us_changed = true;
+		s->us_prealloc = false;
 		keg_relink(keg, s);
 	}
-	keg->uk_free -= (size_t)got;
+	kd->kd_free -= (size_t)got;
 	return got;
 }
 
@@ -374,14 +400,13 @@ keg_put(struct keg *keg, const char *who, void **items, int n)
 		struct request r = {who, "free", items[k]};
 		struct place at = keg_locate(keg, &r);
 		struct slab *s = at.p_slab;
-		bool listed_right =
-		    s->us_free > 0 && s->us_free + 1 < s->us_items;
 
 		slab_put(s, at.p_index);
-		if (!listed_right)
+		s->us_changed = true;
+		slab_domain(keg, s)->kd_free++;
+		if (keg_list_for(keg, s) != s->us_list)
 			keg_relink(keg, s);
 	}
-	keg->uk_free += (size_t)n;
 }
 
 static void
@@ -395,7 +420,7 @@ keg_mark_ready(struct keg *keg, void *item)
 
 /*
  * Run init on the fresh ones of a batch.  The first failure ends it: fresh
- * items from there on go back, still fresh.  Returns how many are left, in
+ * items from there on go back, fresh again.  Returns how many are left, in
  * front.
  */
 static int
@@ -432,27 +457,41 @@ keg_init_batch(struct keg *keg, void **items, int n, const uint64_t *fresh,
 	return left;
 }
 
+/* What is free in any domain, when there is no memory for more.  Unlocked. */
+static int
+keg_take_any(struct keg *keg, void **items, int n, uint64_t *fresh)
+{
+	int got = 0;
+
+	uma_lock_acquire(&keg->uk_lock);
+	for (int d = 0; d < pages_domain_cnt() && got == 0; d++)
+		got = keg_take(keg, d, items, n, fresh);
+	keg_settled(keg);
+	uma_lock_release(&keg->uk_lock);
+	return got;
+}
+
 int
 keg_import(
     struct keg *keg, void **items, int n, int domain, int flags, int *hook)
 {
 	uint64_t fresh[KEG_BATCH_MAX / 64] = {0};
-	int got;
+	int got = 0;
 
 	UMA_ASSERT(n > 0 && n <= KEG_BATCH_MAX, "%d items", n);
 	*hook = 0;
-	for (;;) {
+	while (got == 0 && domain >= 0) {
 		uma_lock_acquire(&keg->uk_lock);
-		got = keg_take(keg, items, n, fresh);
+		got = keg_take(keg, domain, items, n, fresh);
 		keg_settled(keg);
 		uma_lock_release(&keg->uk_lock);
-		if (got > 0)
-			break;
 		/* Another thread may empty the new slab first: look again. */
-		if (keg_grow(keg, domain, false) == NULL)
-			return 0;
+		if (got == 0)
+			domain = keg_grow(keg, domain, NULL);
 	}
-	if (keg_has_hooks(keg))
+	if (got == 0)
+		got = keg_take_any(keg, items, n, fresh);
+	if (got > 0 && keg_has_hooks(keg))
 		got = keg_init_batch(keg, items, got, fresh, flags, hook);
 	return got;
 }
@@ -480,7 +519,7 @@ keg_check(struct keg *keg, const char *who, const char *op, const void *item)
 				    keg->uk_layout.l_refcnt);
 }
 
-/* ---- preallocation and reclaim ---- */
+/* ---- preallocation ---- */
 
 /* Make every item ready in a new slab that is kept apart. */
 static int
@@ -498,18 +537,28 @@ keg_slab_init_all(struct keg *keg, struct slab *s, int flags)
 	return 0;
 }
 
+static int
+keg_domain_next(struct keg *keg)
+{
+	uma_lock_acquire(&keg->uk_lock);
+	uint32_t d = keg->uk_next_domain++ % (uint32_t)pages_domain_cnt();
+	uma_lock_release(&keg->uk_lock);
+	return (int)d;
+}
+
 int
 keg_prealloc(struct keg *keg, int n, int flags, int *made, bool *hook)
 {
 	*hook = false;
 	for (*made = 0; *made < n;) {
-		struct slab *s = keg_grow(keg, 0, true);
+		struct slab *s;
 
-		if (s == NULL)
+		if (keg_grow(keg, keg_domain_next(keg), &s) < 0)
 			return ENOMEM;
 		int error = keg_slab_init_all(keg, s, flags);
 		*hook = error != 0;
 		uma_lock_acquire(&keg->uk_lock);
+		s->us_prealloc = error == 0;
 		keg_relink(keg, s);
 		uma_lock_release(&keg->uk_lock);
 		if (error != 0)
@@ -519,57 +568,23 @@ keg_prealloc(struct keg *keg, int n, int flags, int *made, bool *hook)
 	return 0;
 }
 
-/* Take an empty slab out of the keg; NULL when there is none.  Unlocked. */
-static struct slab *
-keg_detach_empty(struct keg *keg)
-{
-	struct slab *s = NULL;
-
-	uma_lock_acquire(&keg->uk_lock);
-	if (!cds_list_empty(&keg->uk_empty)) {
-		s = cds_list_first_entry(&keg->uk_empty, struct slab, us_link);
-		cds_list_del(&s->us_link);
-		keg->uk_slabs--;
-		keg->uk_free -= s->us_items;
-		if (keg->uk_config.kc_flags & UMA_ZONE_HASH)
-			hash_remove(
-			    &keg->uk_hash, s->us_run, keg->uk_layout.l_pages);
-	}
-	uma_lock_release(&keg->uk_lock);
-	return s;
-}
-
-static void
-keg_slab_fini_all(struct keg *keg, struct slab *s)
-{
-	const struct keg_config *kc = &keg->uk_config;
-	int saved = errno;
-
-	if (kc->kc_fini == NULL)
-		return;
-	for (uint32_t i = 0; i < s->us_items; i++)
-		if (slab_bit(slab_ready_bits(s), i))
-			kc->kc_fini(slab_item(keg, s, i), (int)kc->kc_size);
-	errno = saved;
-}
-
-size_t
-keg_reclaim(struct keg *keg, bool all)
-{
-	struct slab *s;
-	size_t n = 0;
-
-	if ((keg->uk_config.kc_flags & UMA_ZONE_NOFREE) && !all)
-		return 0;
-	while ((s = keg_detach_empty(keg)) != NULL) {
-		keg_slab_fini_all(keg, s);
-		keg_slab_free(keg, s);
-		n++;
-	}
-	return n;
-}
-
 /* ---- the keg itself ---- */
+
+static size_t
+keg_size(void)
+{
+	return sizeof(struct keg) +
+	       (size_t)pages_domain_cnt() * sizeof(struct keg_domain);
+}
+
+/* So that free items, fewer than items, fall into four lists. */
+static uint32_t
+keg_full_shift(uint32_t items)
+{
+	uint32_t bits = 32 - (uint32_t)__builtin_clz(items);
+
+	return bits > 2 ? bits - 2 : 0;
+}
 
 struct keg *
 keg_create(const struct keg_config *kc)
@@ -580,24 +595,27 @@ keg_create(const struct keg_config *kc)
 		errno = EINVAL;
 		return NULL;
 	}
-	struct keg *keg = meta_alloc(sizeof *keg, 0);
+	struct keg *keg = meta_alloc(keg_size(), 0);
 	if (keg == NULL)
 		return NULL;
 	keg->uk_layout = l;
 	keg->uk_config = *kc;
+	keg->uk_full_shift = keg_full_shift(l.l_items);
 	uma_lock_init(&keg->uk_lock, UMA_RANK_KEG);
-	CDS_INIT_LIST_HEAD(&keg->uk_partial);
-	CDS_INIT_LIST_HEAD(&keg->uk_empty);
-	CDS_INIT_LIST_HEAD(&keg->uk_full);
+	for (int d = 0; d < pages_domain_cnt(); d++)
+		for (int list = 0; list < LIST_CNT; list++)
+			CDS_INIT_LIST_HEAD(&keg->uk_domain[d].kd_list[list]);
 	return keg;
 }
 
 void
 keg_destroy(struct keg *keg)
 {
-	UMA_ASSERT(keg->uk_slabs == 0, "zone '%s'", keg->uk_config.kc_name);
+	for (int d = 0; d < pages_domain_cnt(); d++)
+		UMA_ASSERT(keg->uk_domain[d].kd_slabs == 0, "zone '%s'",
+		    keg->uk_config.kc_name);
 	hash_free(&keg->uk_hash);
-	meta_free(keg, sizeof *keg);
+	meta_free(keg, keg_size());
 }
 
 void
@@ -610,25 +628,24 @@ keg_stat(struct keg *keg, struct keg_stat *st)
 	    .ks_slab_items = l->l_items,
 	    .ks_offpage = l->l_offpage};
 	uma_lock_acquire(&keg->uk_lock);
-	st->ks_slabs = keg->uk_slabs;
-	st->ks_free = keg->uk_free;
+	for (int d = 0; d < pages_domain_cnt(); d++) {
+		st->ks_slabs += keg->uk_domain[d].kd_slabs;
+		st->ks_free += keg->uk_domain[d].kd_free;
+	}
 	uma_lock_release(&keg->uk_lock);
 }
 
-/* Slabs of one list, whose free items lie within [least, most]. */
+/* Slabs of one list of a domain, added to *slabs, their items to *free. */
 static bool
 keg_list_is_valid(
-    struct keg *keg, struct cds_list_head *list, size_t *slabs, size_t *free)
+    struct keg *keg, int d, unsigned list, size_t *slabs, size_t *free)
 {
 	struct slab *s;
 
-	cds_list_for_each_entry (s, list, us_link) {
-		bool right = list == &keg->uk_full ? s->us_free == 0
-			     : list == &keg->uk_empty
-				 ? s->us_free == s->us_items
-				 : s->us_free > 0 && s->us_free < s->us_items;
-
-		if (!right || s->us_keg != keg || !slab_is_valid(s))
+	cds_list_for_each_entry (s, &keg->uk_domain[d].kd_list[list], us_link) {
+		if (s->us_keg != keg || s->us_domain != d ||
+		    s->us_list != list || keg_list_for(keg, s) != list ||
+		    !slab_is_valid(s))
 			return false;
 		++*slabs;
 		*free += s->us_free;
@@ -636,17 +653,33 @@ keg_list_is_valid(
 	return true;
 }
 
-/* A slab that keg_prealloc has in hand is on no list. */
 static bool
+keg_domain_is_valid(struct keg *keg, int d)
+{
+	const struct keg_domain *kd = &keg->uk_domain[d];
+	size_t slabs = 0, free = 0, empty = 0;
+
+	for (unsigned list = 0; list < LIST_CNT; list++) {
+		size_t before = slabs;
+
+		if (!keg_list_is_valid(keg, d, list, &slabs, &free))
+			return false;
+		if (list == LIST_EMPTY)
+			empty = slabs - before;
+	}
+	/* A slab that keg_prealloc has in hand is on no list. */
+	return slabs <= kd->kd_slabs && free <= kd->kd_free &&
+	       empty == kd->kd_empty && kd->kd_empty_least <= kd->kd_empty;
+}
+
+bool
 keg_is_valid_locked(struct keg *keg)
 {
-	size_t slabs = 0, free = 0;
-
 	uma_lock_assert_held(&keg->uk_lock);
-	return keg_list_is_valid(keg, &keg->uk_partial, &slabs, &free) &&
-	       keg_list_is_valid(keg, &keg->uk_empty, &slabs, &free) &&
-	       keg_list_is_valid(keg, &keg->uk_full, &slabs, &free) &&
-	       slabs <= keg->uk_slabs && free <= keg->uk_free;
+	for (int d = 0; d < pages_domain_cnt(); d++)
+		if (!keg_domain_is_valid(keg, d))
+			return false;
+	return true;
 }
 
 bool

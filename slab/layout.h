@@ -7,6 +7,9 @@
 
 #include "slab_int.h"
 
+/* Headers off the page have two sizes: of slabs of that many items, and more */
+#define LAYOUT_HEADER_SMALL 64
+
 struct layout {
 	size_t l_stride; /* bytes from item to item */
 	size_t l_refcnt; /* offset of the counter in an item, 0: none */

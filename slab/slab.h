@@ -20,14 +20,18 @@
 #define SLAB_HEADER_ALIGN 16
 
 struct slab {
-	struct cds_list_head us_link; /* keg's partial, empty or full list */
+	struct cds_list_head us_link; /* the keg's list for its free items */
 	struct keg *us_keg;
 	char *us_run; /* first page */
 	char *us_base; /* item 0, the colour behind us_run */
 	uint32_t us_items; /* items in all */
 	uint32_t us_free; /* of these free */
 	uint32_t us_hint; /* no word of the free bitmap below has a bit */
-	uint32_t us_pad;
+	uint16_t us_round; /* of the keg's reclaims, the last that saw it */
+	uint8_t us_list : 6; /* that us_link is on */
+	uint8_t us_changed : 1; /* since keg_idle saw it */
+	uint8_t us_prealloc : 1; /* from keg_prealloc, and never used */
+	uint8_t us_domain; /* NUMA domain of its pages */
 	uint64_t us_bits[]; /* free bitmap, then ready bitmap */
 };
 _Static_assert(sizeof(struct slab) % sizeof(uint64_t) == 0, "bitmaps follow");
@@ -60,6 +64,22 @@ static inline void
 slab_bit_clear(uint64_t *bits, size_t i)
 {
 	bits[i / 64] &= ~((uint64_t)1 << (i % 64));
+}
+
+/* The first bit of [from, to) that is on (or off), or to. */
+static inline size_t
+slab_bit_next(const uint64_t *bits, size_t from, size_t to, bool on)
+{
+	uint64_t flip = on ? 0 : UINT64_MAX;
+
+	while (from < to) {
+		uint64_t w = (bits[from / 64] ^ flip) >> (from % 64);
+
+		if (w != 0)
+			return uma_min(from + (size_t)__builtin_ctzll(w), to);
+		from = (from | 63) + 1;
+	}
+	return to;
 }
 
 /*

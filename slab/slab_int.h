@@ -43,9 +43,11 @@ struct keg *keg_create(const struct keg_config *kc);
 void keg_destroy(struct keg *keg);
 
 /*
- * keg_import: take up to n items, at least one, each with its init run.
+ * keg_import: take up to n items, at least one, each with its init run; from
+ * slabs of the given NUMA domain, else from others'.
  *
- * Makes at most one slab, and that only when no slab has a free item.
+ * Makes at most one slab, and that only when no slab of the domain has a free
+ * item.
  * *hook gets the errno of the init that failed, or 0.
  * Returns the number taken; 0: *hook says why, or there is no memory.
  */
@@ -80,10 +82,18 @@ _Noreturn void keg_fail(struct keg *keg, const char *who, const void *item,
 int keg_prealloc(struct keg *keg, int n, int flags, int *made, bool *hook);
 
 /*
- * keg_reclaim: run fini in empty slabs and give them back; all: those of
- * NOFREE kegs too.  Runs hooks.  Returns the number of slabs given back.
+ * keg_reclaim: run fini in empty slabs and give them back, and single pages of
+ * others whose items are all free; of one NUMA domain, or -1 for every; all:
+ * those of NOFREE kegs too.  Runs hooks.  Returns the bytes given back.
+ *
+ * keg_idle: give back the empty slabs that were not needed since the last time,
+ * and such pages of slabs that did not change since then.  False: it was not
+ * through when the time (uma_now_ns) was over, and goes on at the next call.
+ * Adds the bytes given back to *len.  One caller at a time.
  */
-size_t keg_reclaim(struct keg *keg, bool all);
+size_t keg_reclaim(struct keg *keg, int domain, bool all);
+bool keg_idle(struct keg *keg, int64_t until, size_t *len);
+bool keg_is_idling(struct keg *keg); /* it is to be called again */
 
 struct keg_stat {
 	size_t ks_stride; /* bytes from item to item */

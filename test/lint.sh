@@ -130,7 +130,9 @@ wants() {
 	done
 }
 maps() {
-	wants '(mmap|mremap|munmap|mprotect|madvise|mbind)(64)?|s?brk' pages/vm.o
+	wants '(mmap|mremap|munmap|mprotect|m(un)?lock2?)(64)?|s?brk' pages/vm.o
+	wants '(process_)?madvise' pages/vm.o
+	wants 'mbind|[gs]et_mempolicy|numa_.*' pages/domain.o
 }
 mallocs() {
 	wants '(m|c|re|reallocarr|memal|pval|val)(alloc|ay|ign|loc)|free|cfree' -
@@ -249,7 +251,7 @@ rule "every file compiles without a warning, gcc and clang" compiles
 rule "no include climbs" climbs
 rule "a folder is entered through its _int.h" doors
 rule "only test_int_* look inside" test_doors
-rule "only pages/vm.c maps memory" maps
+rule "only pages/vm.c maps memory, only pages/domain.c knows nodes" maps
 rule "nothing calls malloc" mallocs
 rule "nothing prints through stdio" prints
 rule "no file of the library is longer than 800 lines" sized

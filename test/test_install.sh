@@ -71,9 +71,9 @@ compile() {
 needed() {
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
 }
-only_libc() {
+only_libc_and_libnuma() {
 	needed "$1"
-	! needed "$1" | grep -vE '^(libc\.|ld-)'
+	! needed "$1" | grep -vE '^(libc\.|libnuma\.|ld-)'
 }
 left_behind() {
 	find "$1" ! -type d | grep . && return 1
@@ -95,7 +95,8 @@ is "make install PREFIX=" make_ install PREFIX="$p/usr"
 lib=$p/usr/lib
 is "the library has its name" so_name "$lib/libuma.so"
 is "the library stays loaded once it is" stays_loaded "$lib/libuma.so"
-is "the library needs only libc" only_libc "$lib/libuma.so"
+is "the library needs only libc and libnuma" \
+	only_libc_and_libnuma "$lib/libuma.so"
 is "no stack becomes executable" eval '! executable_stack "$lib/libuma.so"'
 is "the version is the header's" test \
 	"$(pc "$p" --modversion)" = "$(sed -n \
@@ -107,12 +108,12 @@ is "it runs" env LD_LIBRARY_PATH="$lib" "$top/dynamic"
 is "a program links to the archive" $CC -o "$top/archive" "$top/user.c" \
 	$(pc "$p" --cflags) "$lib/libuma.a" $(pc "$p" --static --libs-only-other)
 is "it runs" "$top/archive"
-if $CC -static -o "$top/empty" "$top/empty.c" 2>/dev/null; then
+if $CC -static -o "$top/empty" "$top/empty.c" -lnuma 2>/dev/null; then
 	is "a static program compiles" compile "$p" "$top/static" \
 		"--static" -static
 	is "it runs" "$top/static"
 else
-	echo "skipped: no static C library here"
+	echo "skipped: no static libc and libnuma here"
 fi
 is "the tour is a page" test -f "$p/usr/share/man/man3/uma.3"
 is "the licence is there" test -f "$p/usr/share/doc/libuma/LICENSE"

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_int_base.c - what every folder stands on: messages, locks, waiting, the
- * machine's topology.
+ * test_int_base.c - what every folder stands on: messages, locks, waiting.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* _Fork */
 #endif
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/stat.h>
 
 #include "pages_int.h"
-#include <limits.h>
-
 #include "test.h"
 
 /* ---- messages ---- */
@@ -397,109 +393,11 @@ START_TEST(debug_builds_find_broken_lock_order)
 END_TEST
 #endif
 
-/* ---- topology ---- */
-
-static void
-put(const char *root, const char *name, const char *text)
-{
-	char path[512];
-
-	snprintf(path, sizeof path, "%s/%s", root, name);
-	int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
-	close(fd);
-}
-
-static const char *const folder[] = {"sys", "sys/devices", "sys/devices/system",
-    "sys/devices/system/cpu", "sys/devices/system/node"};
-
-static struct topology
-machine(const char *cpus, const char *nodes)
-{
-	char root[] = "/tmp/uma-topology-XXXXXX", path[512];
-	struct topology tp;
-
-	ck_assert_ptr_nonnull(mkdtemp(root));
-	for (int i = 0; i < 5; i++) {
-		snprintf(path, sizeof path, "%s/%s", root, folder[i]);
-		ck_assert_int_eq(mkdir(path, 0700), 0);
-	}
-	if (cpus != NULL)
-		put(root, "sys/devices/system/cpu/possible", cpus);
-	if (nodes != NULL)
-		put(root, "sys/devices/system/node/possible", nodes);
-	topology_read(root, &tp);
-	snprintf(path, sizeof path, "%s/sys/devices/system/cpu/possible", root);
-	unlink(path);
-	snprintf(
-	    path, sizeof path, "%s/sys/devices/system/node/possible", root);
-	unlink(path);
-	for (int i = 4; i >= 0; i--) {
-		snprintf(path, sizeof path, "%s/%s", root, folder[i]);
-		rmdir(path);
-	}
-	rmdir(root);
-	return tp;
-}
-
-START_TEST(topology_reads_made_up_machines)
-{
-	static const struct {
-		const char *cpu, *node;
-		int cpus, nodes;
-	} row[] = {{"0\n", "0\n", 1, 1}, {"0-7\n", "0-1\n", 8, 2},
-	    {"0-63\n", "0-3\n", 64, 4}, {"0-3,8-255", "0-7", 256, 8},
-	    {"0,2,4,5-6\n", "0,4\n", 7, 5}, {"0-8191\n", "0\n", 8192, 1}};
-
-	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-		struct topology tp = machine(row[i].cpu, row[i].node);
-
-		ck_assert_int_eq(tp.tp_cpus, row[i].cpus);
-		ck_assert_int_eq(tp.tp_domains, row[i].nodes);
-	}
-}
-END_TEST
-
-START_TEST(what_cannot_be_read_counts_as_one_domain_of_cpus_enough)
-{
-	static const char *const bad[] = {NULL, "", "\n", "x", "0-", "-3",
-	    "3-1", "0,,1", "0-3 ", "0,", "99999999999999999999",
-	    "0-9999999999"};
-	int cpus = (int)sysconf(_SC_NPROCESSORS_CONF);
-
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		errno = ERANGE;
-		struct topology tp = machine(bad[i], bad[i]);
-
-		/* Any number that the kernel may give a CPU is below. */
-		ck_assert_int_ge(tp.tp_cpus, cpus);
-		ck_assert_int_eq(tp.tp_cpus % CHAR_BIT, 0);
-		ck_assert_int_eq(tp.tp_domains, 1);
-	}
-	struct topology tp;
-	errno = ERANGE;
-	topology_read("/nonexistent", &tp);
-	ck_assert_int_eq(tp.tp_domains, 1);
-	ck_assert_int_eq(errno, ERANGE);
-}
-END_TEST
-
-START_TEST(init_reads_this_machine)
-{
-	ck_assert_int_eq(pages_init(), 0);
-
-	ck_assert_int_ge(pages_cpu_cnt(), (int)sysconf(_SC_NPROCESSORS_ONLN));
-	ck_assert_int_eq(pages_domain_cnt(), 1);
-}
-END_TEST
-
 static Suite *
 suite(void)
 {
 	Suite *s = suite_create("base");
 	TCase *msg = tcase_create("messages"), *lk = tcase_create("locks");
-	TCase *top = tcase_create("topology");
 
 	tcase_add_test(msg, escape_leaves_no_control_byte);
 	tcase_add_test(msg, escape_cuts_between_escapes);
@@ -519,12 +417,8 @@ suite(void)
 #if UMA_DEBUG
 	tcase_add_test(lk, debug_builds_find_broken_lock_order);
 #endif
-	tcase_add_test(top, topology_reads_made_up_machines);
-	tcase_add_test(
-	    top, what_cannot_be_read_counts_as_one_domain_of_cpus_enough);
-	tcase_add_test(top, init_reads_this_machine);
-	TCase *tc[] = {msg, lk, top};
-	for (int i = 0; i < 3; i++) {
+	TCase *tc[] = {msg, lk};
+	for (int i = 0; i < 2; i++) {
 		tcase_set_timeout(tc[i], 30);
 		suite_add_tcase(s, tc[i]);
 	}

@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "machine.h"
 #include "pages_int.h"
+#include "process_madvise.h"
 #include "test.h"
 
 #define PG  UMA_PAGE_SIZE
@@ -15,7 +17,8 @@
 
 /* ---- the system's calls, in front of the C library's ---- */
 
-enum { MMAP = 1, MUNMAP = 2, MPROTECT = 4, MADVISE = 8, ALL = 15 };
+enum { MMAP = 1, MUNMAP = 2, MPROTECT = 4, MADVISE = 8, MBIND = 16, ALL = 31 };
+static bool no_munmap; /* whatever else may fail */
 static int fail_calls; /* which of them may fail */
 static int fail_at; /* the call that does, from 1; 0 none, -1 each */
 static int fail_cnt;
@@ -59,7 +62,23 @@ mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 PLAIN int
 munmap(void *addr, size_t len)
 {
+	if (no_munmap) {
+		errno = ENOMEM;
+		return -1;
+	}
 	return refused(MUNMAP) ? -1 : (int)syscall(SYS_munmap, addr, len);
+}
+
+/* The nodes of made-up machines are not the kernel's. */
+long mbind(void *addr, unsigned long len, int mode, const unsigned long *mask,
+    unsigned long maxnode, unsigned flags);
+PLAIN long
+mbind(void *addr, unsigned long len, int mode, const unsigned long *mask,
+    unsigned long maxnode, unsigned flags)
+{
+	(void)addr, (void)len, (void)mode, (void)mask, (void)maxnode,
+	    (void)flags;
+	return refused(MBIND) ? -1 : 0;
 }
 
 PLAIN int
@@ -519,7 +538,7 @@ START_TEST(the_page_map_takes_no_huge_pages)
 	syscall(SYS_madvise, bss, (uintptr_t)(_end - bss) & -PG, MADV_HUGEPAGE);
 
 	errno = 0;
-	ck_assert_int_eq(pages_init(), 0);
+	ck_assert_int_eq(pages_init(&(struct pages_config){0}), 0);
 	*(char *)get(1) = 1;
 	*(char *)pages_alloc(1, PG, 0, PAGES_NODUMP) = 1;
 
@@ -555,7 +574,8 @@ walk(void)
 
 	for (int i = 0; i < 7; i++) {
 		errno = 0;
-		run[i] = pages_alloc(pages[i], i == 2 ? 4 * MIB : PG, 0,
+		run[i] = pages_alloc(pages[i], i == 2 ? 4 * MIB : PG,
+		    i % pages_domain_cnt(),
 		    PAGES_ZERO | (i == 4 ? PAGES_NODUMP : 0));
 		ck_assert_int_eq(errno, run[i] == NULL ? ENOMEM : 0);
 		missing += run[i] == NULL;
@@ -593,7 +613,7 @@ walk_with_refusals(int calls, int at)
 		ck_assert_uint_eq(stat_now().ps_used, 0);
 		ck_assert_uint_eq(stat_now().ps_meta, 0);
 		ck_assert(pages_is_valid());
-		if (calls & (MADVISE | MUNMAP) && calls != ALL)
+		if (calls & (MADVISE | MUNMAP | MBIND) && calls != ALL)
 			ck_assert_int_eq(missing, 0);
 		ck_assert_int_eq(walk(), 0);
 		ck_assert(pages_is_valid());
@@ -607,20 +627,104 @@ walk_with_refusals(int calls, int at)
 		fail_cnt = WEXITSTATUS(status);
 }
 
+static void
+each_may_fail(int calls)
+{
+	int at = 0;
+
+	do {
+		walk_with_refusals(calls, ++at);
+		ck_assert_int_lt(at, 500);
+	} while (fail_cnt == 0);
+	ck_assert_int_gt(at, 1);
+	walk_with_refusals(calls, -1);
+}
+
 START_TEST(any_mapping_call_may_fail)
 {
 	static const int calls[] = {MMAP, MUNMAP, MPROTECT, MADVISE, ALL};
 
-	for (int c = 0; c < 5; c++) {
-		int at = 0;
+	for (int c = 0; c < 5; c++)
+		each_may_fail(calls[c]);
+}
+END_TEST
 
-		do {
-			walk_with_refusals(calls[c], ++at);
-			ck_assert_int_lt(at, 500);
-		} while (fail_cnt == 0);
-		ck_assert_int_gt(at, 1);
-		walk_with_refusals(calls[c], -1);
+START_TEST(any_mapping_call_may_fail_for_several_domains)
+{
+	static const char *const cpus[] = {"0", "1", "2", "3"};
+	static const int calls[] = {MMAP, MPROTECT, MBIND, ALL};
+	char *root = machine_make(4, cpus);
+
+	topology_set_root(root);
+	ck_assert_int_eq(pages_init(&(struct pages_config){0}), 0);
+	machine_remove(root);
+	ck_assert_int_eq(pages_domain_cnt(), 4);
+	for (int c = 0; c < 4; c++)
+		each_may_fail(calls[c]);
+}
+END_TEST
+
+/* Bytes of address space of this process. */
+static size_t
+as_now(void)
+{
+	size_t pages_now;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%zu", &pages_now), 1);
+	fclose(f);
+	return pages_now * PG;
+}
+
+/* What was to be kept out of core dumps is not, once it is used otherwise. */
+START_TEST(address_space_used_again_is_as_new)
+{
+	no_munmap = true;
+	refuse(MPROTECT, 1);
+	ck_assert_ptr_null(pages_alloc(600 * MIB / PG, PG, 0, PAGES_NODUMP));
+	refuse(0, 0);
+	size_t before = as_now();
+
+	char *run = get(600 * MIB / PG);
+
+	ck_assert_uint_le(as_now(), before + 32 * MIB);
+	ck_assert(is_zero(run, MIB));
+	ck_assert(!is_nodump(run));
+	ck_assert(!is_nodump(run + 600 * MIB - 1));
+}
+END_TEST
+
+/* To unmap may need a mapping more than a process may have. */
+START_TEST(address_space_that_cannot_be_unmapped_is_used_again)
+{
+	static const size_t mib[] = {600, 1300, 2100};
+	size_t first = 0;
+
+	get(1);
+	no_munmap = true;
+	for (int round = 0; round < 60; round++) {
+		size_t npages = mib[round % 3] * MIB / PG;
+
+		refuse(MPROTECT, 1);
+		ck_assert_ptr_null(pages_alloc(npages, PG, 0, 0));
+		ck_assert_int_eq(errno, ENOMEM);
+		if (round == 2)
+			first = as_now();
 	}
+	ck_assert_uint_eq(as_now(), first);
+	refuse(0, 0);
+	for (int i = 0; i < 3; i++) {
+		size_t len = mib[i] * MIB;
+		char *run = pages_alloc(len / PG, PG, 0, PAGES_ZERO);
+
+		ck_assert_ptr_nonnull(run);
+		ck_assert(is_zero(run, MIB) && is_zero(run + len - MIB, MIB));
+		run[0] = run[len - 1] = 1;
+	}
+	/* For the map's leaves, at most. */
+	ck_assert_uint_le(as_now(), first + 32 * MIB);
+	ck_assert(pages_is_valid());
 }
 END_TEST
 
@@ -766,6 +870,9 @@ suite(void)
 	tcase_add_test(runs, a_first_run_touches_few_pages);
 	tcase_add_test(no, refused_release_leaves_pages_dirty);
 	tcase_add_test(no, any_mapping_call_may_fail);
+	tcase_add_test(no, any_mapping_call_may_fail_for_several_domains);
+	tcase_add_test(no, address_space_that_cannot_be_unmapped_is_used_again);
+	tcase_add_test(no, address_space_used_again_is_as_new);
 	tcase_add_test(no, what_is_committed_is_used_when_no_more_can_be);
 	tcase_add_test(no, committed_pages_of_another_piece_are_found);
 	tcase_add_test(no, neither_kind_of_run_takes_the_other_s_pages);

@@ -39,7 +39,7 @@ static const struct {
     {"align", 16, UMA_ALIGN_MAX * 2 + 1, 0},
     {"align", 16, INT_MAX, 0},
     {"unknown", 16, 0, 0x0001},
-    {"unknown", 16, 0, 0x0004},
+    {"unknown", 16, 0, 0x0040},
     {"unknown", 16, 0, 0x80000000u},
     {"unknown", 16, 0, 0xffffffffu},
     {"buckets", 16, 0, UMA_ZONE_MAXBUCKET | UMA_ZONE_NOBUCKET},

@@ -11,14 +11,19 @@
 #define _GNU_SOURCE 1
 
 #include "children.h"
+#include "process_madvise.h"
 
 #include <sys/mman.h>
 
 enum { SLACK = 8 << 20 };
 enum phase { CREATE, PREALLOC, ALLOC, FREE, RECLAIM, DESTROY, NEVER };
 
+enum { MMAP = 1, MUNMAP = 2, MPROTECT = 4, MADVISE = 8, MBIND = 16, ALL = 31 };
+
 static struct {
 	_Atomic bool armed;
+	_Atomic int calls; /* which of them may fail; 0: all */
+	_Atomic bool no_munmap; /* whether armed or not */
 	_Atomic long seen, failed; /* calls while armed */
 	_Atomic long at; /* the call that fails, from 1 */
 	_Atomic bool for_good; /* and all later ones */
@@ -27,9 +32,11 @@ static struct {
 } plan;
 
 static bool
-fails_now(void)
+fails_now(int call)
 {
-	if (!atomic_load(&plan.armed))
+	int calls = atomic_load(&plan.calls);
+
+	if (!atomic_load(&plan.armed) || (calls != 0 && !(calls & call)))
 		return false;
 	long n = atomic_fetch_add(&plan.seen, 1) + 1;
 	long at = atomic_load(&plan.at);
@@ -51,7 +58,7 @@ mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
 	void *p;
 
-	if (fails_now())
+	if (fails_now(MMAP))
 		return MAP_FAILED;
 	if (TEST_TSAN && __interceptor_mmap != NULL)
 		p = __interceptor_mmap(addr, len, prot, flags, fd, off);
@@ -67,8 +74,9 @@ munmap(void *addr, size_t len)
 {
 	int rc;
 
-	if (fails_now()) {
+	if (fails_now(MUNMAP) || atomic_load(&plan.no_munmap)) {
 		atomic_store(&plan.munmap_failed, true);
+		errno = ENOMEM;
 		return -1;
 	}
 	if (TEST_TSAN && __interceptor_munmap != NULL)
@@ -83,13 +91,29 @@ munmap(void *addr, size_t len)
 int
 mprotect(void *addr, size_t len, int prot)
 {
-	return fails_now() ? -1 : (int)syscall(SYS_mprotect, addr, len, prot);
+	return fails_now(MPROTECT)
+		   ? -1
+		   : (int)syscall(SYS_mprotect, addr, len, prot);
 }
 
 int
 madvise(void *addr, size_t len, int advice)
 {
-	return fails_now() ? -1 : (int)syscall(SYS_madvise, addr, len, advice);
+	return fails_now(MADVISE)
+		   ? -1
+		   : (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+/* Declared nowhere, since its header is not the C library's. */
+long mbind(void *addr, unsigned long len, int mode, const unsigned long *mask,
+    unsigned long maxnode, unsigned flags);
+long
+mbind(void *addr, unsigned long len, int mode, const unsigned long *mask,
+    unsigned long maxnode, unsigned flags)
+{
+	return fails_now(MBIND)
+		   ? -1
+		   : syscall(SYS_mbind, addr, len, mode, mask, maxnode, flags);
 }
 
 /* ---- one life of a few zones, with failures in one phase ---- */
@@ -364,6 +388,304 @@ START_TEST(zdestroy_never_fails)
 }
 END_TEST
 
+/* ---- zones in use, while calls fail through all that happens to them ---- */
+
+enum { BUSY_ZONES = 6, BUSY_ITEMS = 40, BUSY_TURNS = 3 };
+
+static const struct {
+	size_t size;
+	uint32_t flags;
+} busy_shape[BUSY_ZONES] = {
+    {72, 0},
+    {3000, UMA_ZONE_REFCNT},
+    {8192, UMA_ZONE_OFFPAGE | UMA_ZONE_HASH},
+    {1000, UMA_ZONE_NODUMP},
+    {20000, 0},
+    {200, UMA_ZONE_NOBUCKET},
+};
+
+struct busy {
+	int calls;
+	uma_zone_t zone[BUSY_ZONES];
+	void *item[BUSY_ZONES][BUSY_ITEMS];
+	uint64_t used[BUSY_ZONES], fails[BUSY_ZONES];
+	uint64_t seed;
+	struct result *result;
+};
+
+static int
+busy_key(const void *item)
+{
+	return 1 + (int)((((uintptr_t)item * 0x9e3779b97f4a7c15u) >> 32) % 255);
+}
+
+static bool
+busy_is(const void *item, int s, int byte)
+{
+	const unsigned char *p = item;
+
+	return p[0] == byte && memcmp(p, p + 1, busy_shape[s].size - 1) == 0;
+}
+
+static void
+busy_books(struct busy *b, int s)
+{
+	struct uma_zone_stat st = stat_of(b->zone[s]);
+
+	CHILD_MUST(st.used == b->used[s]);
+	CHILD_MUST(st.allocs - st.frees == b->used[s]);
+	CHILD_MUST(st.fails == b->fails[s]);
+	CHILD_MUST(st.used + st.free_cached + st.free_slab ==
+		   st.slabs * st.slab_items);
+}
+
+/* New as a whole or as the last free left it. */
+static bool
+busy_take(struct busy *b, int s, int i)
+{
+	void *item = uma_zalloc(b->zone[s], M_NOWAIT);
+
+	if (item == NULL) {
+		CHILD_MUST(errno == ENOMEM);
+		CHILD_MUST(atomic_load(&plan.failed) > 0);
+		b->fails[s]++;
+		return false;
+	}
+	CHILD_MUST(busy_is(item, s, 0) || busy_is(item, s, busy_key(item)));
+	memset(item, busy_key(item), busy_shape[s].size);
+	b->item[s][i] = item;
+	b->used[s]++;
+	return true;
+}
+
+static void
+busy_put(struct busy *b, int s, int i)
+{
+	void *item = b->item[s][i];
+
+	if (item == NULL)
+		return;
+	CHILD_MUST(busy_is(item, s, busy_key(item)));
+	uma_zfree(b->zone[s], item);
+	b->item[s][i] = NULL;
+	b->used[s]--;
+}
+
+static void
+busy_create(struct busy *b, int s)
+{
+	if (b->zone[s] != NULL)
+		return;
+	errno = 0;
+	b->zone[s] = uma_zcreate("busy", busy_shape[s].size, NULL, NULL, NULL,
+	    NULL, UMA_ALIGN_PTR, busy_shape[s].flags);
+	CHILD_MUST(b->zone[s] != NULL || errno == ENOMEM);
+	b->fails[s] = 0;
+}
+
+static void
+busy_destroy(struct busy *b, int s)
+{
+	for (int i = 0; i < BUSY_ITEMS; i++)
+		busy_put(b, s, i);
+	busy_books(b, s);
+	uma_zdestroy(b->zone[s]);
+	b->zone[s] = NULL;
+}
+
+/* Fill, free most, reclaim: then slabs have pages without an item in use. */
+static void
+busy_turn(struct busy *b, int s, int turn)
+{
+	busy_create(b, s);
+	if (b->zone[s] == NULL)
+		return;
+	for (int i = 0; i < BUSY_ITEMS; i++)
+		if (b->item[s][i] == NULL)
+			busy_take(b, s, i);
+	for (int i = 0; i < BUSY_ITEMS; i++)
+		if (test_rand(&b->seed) % 8 != 0)
+			busy_put(b, s, i);
+	busy_books(b, s);
+	uma_zone_reclaim(b->zone[s],
+	    turn % 3 == 2 ? UMA_RECLAIM_TRIM : UMA_RECLAIM_DRAIN_CPU);
+	busy_books(b, s);
+	if (turn % 3 == 2 && s % 2 == 0)
+		busy_destroy(b, s);
+}
+
+/* All is well again: whatever is asked for is there. */
+static void
+busy_heal(struct busy *b)
+{
+	for (int s = 0; s < BUSY_ZONES; s++) {
+		busy_create(b, s);
+		CHILD_MUST(b->zone[s] != NULL);
+		for (int i = 0; i < BUSY_ITEMS; i++)
+			if (b->item[s][i] == NULL)
+				CHILD_MUST(busy_take(b, s, i));
+		busy_books(b, s);
+	}
+	for (int s = 0; s < BUSY_ZONES; s++) {
+		for (int i = 0; i < BUSY_ITEMS; i++)
+			busy_put(b, s, i);
+		uma_zone_reclaim(b->zone[s], UMA_RECLAIM_DRAIN_CPU);
+		busy_books(b, s);
+		CHILD_MUST(stat_of(b->zone[s]).slabs == 0);
+		busy_destroy(b, s);
+	}
+	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+}
+
+static void
+busy_main(void *arg)
+{
+	struct busy *b = arg;
+
+	atomic_store(&plan.armed, b->calls != 0);
+	for (int turn = 0; turn < BUSY_TURNS; turn++) {
+		for (int s = 0; s < BUSY_ZONES; s++)
+			busy_turn(b, s, turn);
+		uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+	}
+	disarm();
+	busy_heal(b);
+	b->result->zones = 0;
+	uma_stats_print(count_zones, &b->result->zones, "z");
+	b->result->bytes = atomic_load(&plan.bytes);
+	b->result->reached = atomic_load(&plan.failed) > 0;
+	b->result->munmap_failed = atomic_load(&plan.munmap_failed);
+}
+
+static struct result
+busy_live(int calls, long at, bool for_good)
+{
+	static struct busy b;
+
+	if (b.result == NULL)
+		b.result = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(b.result, MAP_FAILED);
+	b.calls = calls;
+	b.seed = 17;
+	atomic_store(&plan.calls, calls);
+	atomic_store(&plan.at, at);
+	atomic_store(&plan.for_good, for_good);
+	in_child(busy_main, &b);
+	return *b.result;
+}
+
+/* Each of the first calls; later ones, which are alike, in growing steps. */
+static void
+busy_sweep(int calls, bool for_good)
+{
+	struct result plain = busy_live(0, 1, false), r;
+	long at = 1, lives = 0;
+
+	do {
+		r = busy_live(calls, at, for_good);
+		ck_assert_msg(r.zones == plain.zones,
+		    "call %ld: %d lines of zones, not %d", at, r.zones,
+		    plain.zones);
+		ck_assert_msg(r.munmap_failed || r.bytes <= plain.bytes + SLACK,
+		    "call %ld: %ld bytes stay mapped, not %ld", at, r.bytes,
+		    plain.bytes);
+		lives++;
+		at += 1 + at / (TEST_TSAN || TEST_ASAN ? 3 : 12);
+	} while (r.reached);
+	printf("calls %#x%s: %ld lives, to call %ld\n", calls,
+	    for_good ? ", for good" : "", lives, at);
+}
+
+static const int busy_calls[] = {MMAP, MUNMAP, MPROTECT, MADVISE, MBIND, ALL};
+
+START_TEST(zones_in_use_survive_each_failing_call)
+{
+	busy_sweep(busy_calls[_i], false);
+	busy_sweep(busy_calls[_i], true);
+}
+END_TEST
+
+/* ---- what the system does not take back ---- */
+
+static size_t
+child_as_now(void)
+{
+	size_t pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHILD_MUST(f != NULL);
+	CHILD_MUST(fscanf(f, "%zu", &pages) == 1);
+	fclose(f);
+	return pages * 4096;
+}
+
+/*
+ * Large items need new address space, which is had but cannot be made usable,
+ * so it is to be unmapped, which is refused as well.
+ */
+enum { LARGE_MIB = 300, LARGE_ITEMS = 3 };
+
+static int
+large_round(bool fails, int items)
+{
+	uma_zone_t z = uma_zcreate("large", (size_t)LARGE_MIB << 20, NULL, NULL,
+	    NULL, NULL, UMA_ALIGN_PTR, UMA_ZONE_NOBUCKET);
+	char *item[LARGE_ITEMS];
+	int got = 0;
+
+	CHILD_MUST(z != NULL);
+	atomic_store(&plan.armed, fails);
+	for (int i = 0; i < items; i++) {
+		item[i] = uma_zalloc(z, M_NOWAIT);
+		if (item[i] != NULL) {
+			item[i][0] = item[i][((size_t)LARGE_MIB << 20) - 1] = 1;
+			got++;
+		}
+	}
+	disarm();
+	for (int i = 0; i < items; i++)
+		uma_zfree(z, item[i]);
+	uma_zdestroy(z);
+	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+	return got;
+}
+
+static void
+child_never_unmaps(void *arg)
+{
+	size_t warm = 0, end;
+
+	(void)arg;
+	atomic_store(&plan.no_munmap, true);
+	atomic_store(&plan.calls, MPROTECT);
+	atomic_store(&plan.at, 1);
+	atomic_store(&plan.for_good, true);
+	for (int round = 0; round < 50; round++) {
+		CHILD_MUST(large_round(true, LARGE_ITEMS) == 0);
+		warm = round == 1 ? child_as_now() : warm;
+	}
+	end = child_as_now();
+	CHILD_MUST(atomic_load(&plan.munmap_failed));
+	CHILD_MUST(atomic_load(&plan.failed) >= 50);
+	printf("never unmapped: %zu MiB after 2 rounds, %zu after 50",
+	    warm >> 20, end >> 20);
+	CHILD_MUST(end <= warm + SLACK);
+	/* When all is well again, that is what is taken first. */
+	for (int round = 0; round < 3; round++)
+		CHILD_MUST(large_round(false, 1) == 1);
+	end = child_as_now();
+	printf(", %zu when used\n", end >> 20);
+	fflush(stdout);
+	CHILD_MUST(end <= warm + SLACK);
+}
+
+START_TEST(what_cannot_be_unmapped_is_used_again)
+{
+	in_child(child_never_unmaps, NULL);
+}
+END_TEST
+
 /* ---- waiting for memory ---- */
 
 static struct said said = SAID_INITIALIZER;
@@ -540,6 +862,105 @@ START_TEST(all_memory_can_be_had_again_and_again)
 }
 END_TEST
 
+/* ---- zones of several sizes share what there is ---- */
+
+enum { SHARERS = 5 };
+
+static struct {
+	uma_zone_t zone[SHARERS];
+	void **list[SHARERS]; /* items in use, linked through themselves */
+	size_t bytes;
+} share;
+static const size_t share_size[SHARERS] = {64, 700, 3000, 8192, 100000};
+
+/* Some items of each zone in turn until there is nothing for any. */
+static void
+share_take(int first)
+{
+	bool any = true;
+
+	for (int s = first; any || s % SHARERS != first; s++) {
+		int z = s % SHARERS;
+
+		if (z == first)
+			any = false;
+		for (size_t got = 0; share.zone[z] != NULL && got < 100000;
+		     got += share_size[z]) {
+			void **item = uma_zalloc(share.zone[z], M_NOWAIT);
+
+			if (item == NULL)
+				break;
+			any = true;
+			*item = share.list[z];
+			share.list[z] = item;
+			share.bytes += share_size[z];
+		}
+	}
+}
+
+/* Of each zone's items, keep about one in so many; 0: none. */
+static void
+share_free(uint64_t keep_one_in, uint64_t *seed)
+{
+	for (int z = 0; z < SHARERS; z++) {
+		void **list = share.list[z], **next;
+
+		share.list[z] = NULL;
+		for (; list != NULL; list = next) {
+			next = *list;
+			if (keep_one_in > 0 &&
+			    test_rand(seed) % keep_one_in == 0) {
+				*list = share.list[z];
+				share.list[z] = list;
+				continue;
+			}
+			uma_zfree(share.zone[z], list);
+			share.bytes -= share_size[z];
+		}
+	}
+	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+}
+
+static void
+child_shares(void *arg)
+{
+	uint64_t seed = 23;
+	size_t first = 0;
+
+	(void)arg;
+	child_as_limit((size_t)256 << 20);
+	/* Small items take long where each step is checked. */
+	for (int z = UMA_DEBUG > 1 ? 2 : 0; z < SHARERS; z++) {
+		share.zone[z] = uma_zcreate("share", share_size[z], NULL, NULL,
+		    NULL, NULL, UMA_ALIGN_PTR, 0);
+		CHILD_MUST(share.zone[z] != NULL);
+	}
+	for (int round = 0; round < 10; round++) {
+		share_take(round % SHARERS);
+		size_t all = share.bytes;
+		first = first == 0 ? all : first;
+		share_free(10, &seed);
+		size_t left = share.bytes;
+		share_take((round + 1) % SHARERS);
+		printf("round %d: %zu KiB, down to %zu, again %zu\n", round,
+		    all >> 10, left >> 10, share.bytes >> 10);
+		fflush(stdout);
+		CHILD_MUST(all >= (size_t)128 << 20);
+		CHILD_MUST(all >= first / 10 * 9);
+		CHILD_MUST(share.bytes >= first / 10 * 9);
+		share_free(0, &seed);
+		CHILD_MUST(share.bytes == 0);
+	}
+	for (int z = 0; z < SHARERS; z++)
+		uma_zdestroy(share.zone[z]);
+}
+
+START_TEST(zones_of_all_sizes_get_all_memory_again_and_again)
+{
+	in_child(child_shares, NULL);
+}
+END_TEST
+
 static void
 child_starts(void *arg)
 {
@@ -594,6 +1015,8 @@ suite(void)
 	tcase_add_test(tc, zfree_never_fails);
 	tcase_add_test(tc, reclaim_never_fails);
 	tcase_add_test(tc, zdestroy_never_fails);
+	tcase_add_loop_test(tc, zones_in_use_survive_each_failing_call, 0,
+	    sizeof busy_calls / sizeof busy_calls[0]);
 	tcase_add_test(tc, waitok_waits_for_memory_and_never_gives_null);
 	tcase_add_test(tc, waitok_may_find_any_call_failing_from_then_on);
 	tcase_add_test(tc, waiting_for_memory_says_so_once_a_second);
@@ -606,6 +1029,8 @@ suite(void)
 	tc = tcase_create("address space");
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, all_memory_can_be_had_again_and_again);
+	tcase_add_test(tc, zones_of_all_sizes_get_all_memory_again_and_again);
+	tcase_add_test(tc, what_cannot_be_unmapped_is_used_again);
 	tcase_add_test(tc, a_small_address_space_is_enough_to_start);
 	suite_add_tcase(s, tc);
 	return s;

@@ -8,9 +8,11 @@
 #define _GNU_SOURCE
 #endif
 #include <ctype.h>
+#include <limits.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <uma.h>
+#include <uma/reclaim.h>
 
 #include "books.h"
 
@@ -106,6 +108,36 @@ run_cached(void)
 	return st.free_cached > 0 ? EXIT_WORKED : 0;
 }
 
+/* Has this setting the value, as far as a program can see? */
+static int
+run_limit(void)
+{
+	uma_zdestroy(uma_zcreate("first", 64, NULL, NULL, NULL, NULL, 0, 0));
+	return uma_limit() == (64 << 10) ? EXIT_WORKED : 0;
+}
+
+static int
+run_period(void)
+{
+	int ms = uma_reclaim_tick();
+
+	return ms > 4000 && ms <= 5120 ? EXIT_WORKED : 0;
+}
+
+static int
+run_no_period(void)
+{
+	return uma_reclaim_tick() == INT_MAX ? EXIT_WORKED : 0;
+}
+
+static int
+run_period_default(void)
+{
+	int ms = uma_reclaim_tick();
+
+	return ms > 19000 && ms <= 20000 ? EXIT_WORKED : 0;
+}
+
 static int
 run_secure(void)
 {
@@ -121,6 +153,10 @@ static const struct {
     {"leak", run_leak},
     {"double free", run_double_free},
     {"cached", run_cached},
+    {"limit", run_limit},
+    {"period", run_period},
+    {"no period", run_no_period},
+    {"period default", run_period_default},
     {"secure", run_secure},
 };
 
@@ -203,7 +239,14 @@ START_TEST(known_settings_are_taken_in_silence)
 	    "debug=check", "debug=all", "percpu=auto", "percpu=lock",
 	    "vm.zone_warnings=0", "vm.zone_warnings=1", "sink=stderr",
 	    "sink=none", "debug=check,percpu=lock,vm.zone_warnings=0",
-	    "percpu=lock,percpu=auto"};
+	    "percpu=lock,percpu=auto", "vm.uma.limit=0", "vm.uma.limit=1",
+	    "vm.uma.limit=64k", "vm.uma.limit=16M", "vm.uma.limit=1g",
+	    "vm.uma.mlock=0", "vm.uma.prefault=0", "vm.uma.prefault=1",
+	    "vm.uma.reclaim_period=0", "vm.uma.reclaim_period=1",
+	    "vm.uma.reclaim_period=20000", "vm.uma.reclaim_period=5k",
+	    "vm.uma.reclaim_thread=0", "vm.uma.reclaim_thread=1",
+	    "vm.uma.thp=never", "vm.uma.thp=always", "vm.uma.thp=system",
+	    "vm.uma.limit=1g,vm.uma.thp=system,vm.uma.reclaim_period=100"};
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		expect_work("work", good[i]);
@@ -281,6 +324,25 @@ START_TEST(sink_none_silences_messages_but_not_reports)
 }
 END_TEST
 
+START_TEST(numbers_have_units_of_1024)
+{
+	expect_work("limit", "vm.uma.limit=65536");
+	expect_work("limit", "vm.uma.limit=64k");
+	expect_work("limit", "vm.uma.limit=64K");
+	expect_work("period", "vm.uma.reclaim_period=5000");
+	expect_work("period", "vm.uma.reclaim_period=5k");
+}
+END_TEST
+
+START_TEST(a_period_is_20_seconds_unless_it_is_said_to_be_none)
+{
+	expect_work("period default", NULL);
+	expect_work("period default", "vm.uma.reclaim_period=x");
+	expect_work("no period", "vm.uma.reclaim_period=0");
+	expect_work("no period", "vm.uma.prefault=1");
+}
+END_TEST
+
 /* ---- what is not ---- */
 
 START_TEST(an_unknown_name_is_reported_with_the_nearest_known_one)
@@ -296,6 +358,14 @@ START_TEST(an_unknown_name_is_reported_with_the_nearest_known_one)
 	    {"zone_warnings=0", "zone_warnings", "vm.zone_warnings"},
 	    {"skin=none", "skin", "sink"},
 	    {"Debug=check", "Debug", "debug"},
+	    {"vm.uma.limits=1", "vm.uma.limits", "vm.uma.limit"},
+	    {"vm.uma.lock=1", "vm.uma.lock", "vm.uma.mlock"},
+	    {"uma.prefault=1", "uma.prefault", "vm.uma.prefault"},
+	    {"vm.uma.reclaim_periods=1", "vm.uma.reclaim_periods",
+		"vm.uma.reclaim_period"},
+	    {"vm.uma.reclaim_tread=1", "vm.uma.reclaim_tread",
+		"vm.uma.reclaim_thread"},
+	    {"vm.uma.htp=never", "vm.uma.htp", "vm.uma.thp"},
 	};
 
 	for (size_t i = 0; i < sizeof typo / sizeof *typo; i++) {
@@ -339,6 +409,19 @@ START_TEST(a_malformed_value_is_reported_with_its_position_and_ignored)
 	    {"debug=none,percpu=auto,percpu=", 24},
 	    {",debug=chek", 2},
 	    {"debug=none,sink=/tmp/x", 12},
+	    {"vm.uma.limit=-1", 1},
+	    {"vm.uma.limit=", 1},
+	    {"vm.uma.limit=1t", 1},
+	    {"vm.uma.limit=1kk", 1},
+	    {"vm.uma.limit=0x10", 1},
+	    {"vm.uma.limit=99999999999999999999g", 1},
+	    {"vm.uma.mlock=yes", 1},
+	    {"vm.uma.prefault=2", 1},
+	    {"vm.uma.reclaim_period=1s", 1},
+	    {"vm.uma.reclaim_period=20.5", 1},
+	    {"debug=none,vm.uma.reclaim_thread=on", 12},
+	    {"vm.uma.thp=0", 1},
+	    {"vm.uma.thp=Never", 1},
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -352,6 +435,31 @@ START_TEST(a_malformed_value_is_reported_with_its_position_and_ignored)
 		snprintf(column, sizeof column, "column %d,", bad[i].column);
 		ck_assert_msg(strstr(text, column) != NULL,
 		    "no %s for '%s' in: %s", column, bad[i].options, text);
+	}
+}
+END_TEST
+
+/* What would do says what is wanted, so that nobody has to look it up. */
+START_TEST(a_malformed_value_is_reported_with_those_that_are_good)
+{
+	static const struct {
+		const char *options, *wanted;
+	} bad[] = {
+	    {"vm.uma.limit=x", "wanted bytes, like 4096, 64k, 16m or 1g\n"},
+	    {"vm.uma.reclaim_period=x",
+		"wanted milliseconds, like 500 or 20000\n"},
+	    {"vm.uma.mlock=x", "wanted one of: 0, 1\n"},
+	    {"vm.uma.prefault=x", "wanted one of: 0, 1\n"},
+	    {"vm.uma.reclaim_thread=x", "wanted one of: 0, 1\n"},
+	    {"vm.uma.thp=x", "wanted one of: never, always, system\n"},
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		expect_work("work", bad[i].options);
+		ck_assert_int_eq(lines_of(text), 1);
+		ck_assert_msg(strstr(text, bad[i].wanted) != NULL,
+		    "no '%s' for '%s' in: %s", bad[i].wanted, bad[i].options,
+		    text);
 	}
 }
 END_TEST
@@ -495,6 +603,8 @@ suite(void)
 	tcase_add_test(tc, zone_warnings_of_zero_silences_all_zones);
 	tcase_add_test(tc, the_last_of_equal_names_counts);
 	tcase_add_test(tc, sink_none_silences_messages_but_not_reports);
+	tcase_add_test(tc, numbers_have_units_of_1024);
+	tcase_add_test(tc, a_period_is_20_seconds_unless_it_is_said_to_be_none);
 	suite_add_tcase(s, tc);
 
 	tc = tcase_create("not understood");
@@ -504,6 +614,8 @@ suite(void)
 	tcase_add_test(tc, settings_beside_an_unknown_name_count);
 	tcase_add_test(
 	    tc, a_malformed_value_is_reported_with_its_position_and_ignored);
+	tcase_add_test(
+	    tc, a_malformed_value_is_reported_with_those_that_are_good);
 	tcase_add_test(tc, a_name_without_a_value_is_reported);
 	tcase_add_test(tc, control_bytes_are_shown_escaped);
 	tcase_add_test(tc, any_text_leaves_the_program_working);

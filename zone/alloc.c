@@ -4,9 +4,9 @@
  *
  * A hit is one sequence and one comparison.  On a miss the order is: a hit
  * under a lock, in processes without sequences, this CPU's spare bucket, the
- * depot, a bucket filled from the keg, and last (no bucket to be had, caching
- * held or off, limit reached) a single item from the keg, which is the only way
- * that sleeps.  A free goes the same way back.
+ * depot, a bucket filled from the keg, other domains' depots, and last (no
+ * bucket to be had, caching held or off, limit reached) a single item from the
+ * keg, which is the only way that sleeps.  A free goes the same way back.
  */
 #include <errno.h>
 #include <string.h>
@@ -160,17 +160,18 @@ zone_find_memory(struct uma_zone *zone, int step)
 }
 
 /*
- * One item from the keg, whose unit the caller has; NULL with *error as a
- * hook's errno, or 0: no memory.
+ * One item from the keg, of a domain if possible, whose unit the caller has;
+ * NULL with *error as a hook's errno, or 0: no memory.
  */
 static void *
-zone_import_one(struct uma_zone *zone, int flags, int *error)
+zone_import_one(struct uma_zone *zone, int domain, int flags, int *error)
 {
 	int tries = 0;
 	void *item;
 
 	for (int step = 0;; step++) {
-		if (keg_import(zone->uz_keg, &item, 1, 0, flags, error) == 1)
+		if (keg_import(zone->uz_keg, &item, 1, domain, flags, error) ==
+		    1)
 			return item;
 		if (*error != 0)
 			return NULL;
@@ -186,12 +187,15 @@ zone_import_one(struct uma_zone *zone, int flags, int *error)
 }
 
 void *
-zone_alloc_item(struct uma_zone *zone, int flags, int *error)
+zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error)
 {
 	*error = 0;
+	total_check();
 	if (!limit_acquire(zone, flags))
 		return NULL;
-	void *item = zone_import_one(zone, flags, error);
+	if (domain == UMA_ANYDOMAIN)
+		domain = zone_import_domain(zone);
+	void *item = zone_import_one(zone, domain, flags, error);
 	if (item == NULL)
 		limit_give(zone, 1);
 	return item;
@@ -217,7 +221,9 @@ zone_fetch(struct uma_zone *zone, int flags, int *error)
 		item = bucket_pop(b);
 		zone_load(zone, CACHE_EMPTY, b);
 	} else {
-		item = *error == 0 ? zone_alloc_item(zone, flags, error) : NULL;
+		item = *error == 0
+			   ? zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error)
+			   : NULL;
 	}
 	if (item != NULL)
 		atomic_fetch_add_explicit(
@@ -225,14 +231,31 @@ zone_fetch(struct uma_zone *zone, int flags, int *error)
 	return item;
 }
 
+/* The same, of a domain: the CPUs' caches are not for it. */
+static void *
+zone_fetch_domain(struct uma_zone *zone, int domain, int flags, int *error)
+{
+	/* Depots that are not sorted have items of any domain. */
+	void *item = zone->uz_sorts ? depot_take_item(zone, domain) : NULL;
+
+	if (item == NULL)
+		item = zone_alloc_item(zone, domain, flags, error);
+	if (item != NULL)
+		atomic_fetch_add_explicit(
+		    &zone->uz_allocs, 1, memory_order_relaxed);
+	return item;
+}
+
 static UMA_COLD void *
-zalloc_miss(struct uma_zone *zone, void *arg, int flags)
+zalloc_slow(struct uma_zone *zone, void *arg, int domain, int flags)
 {
 	int error = 0;
 
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
-	void *item = zone_fetch(zone, flags, &error);
+	void *item = domain == UMA_ANYDOMAIN
+			 ? zone_fetch(zone, flags, &error)
+			 : zone_fetch_domain(zone, domain, flags, &error);
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
 		    &zone->uz_fails, 1, memory_order_relaxed);
@@ -240,6 +263,12 @@ zalloc_miss(struct uma_zone *zone, void *arg, int flags)
 		return NULL;
 	}
 	return item_hand_out(zone, item, arg, flags);
+}
+
+static UMA_COLD void *
+zalloc_miss(struct uma_zone *zone, void *arg, int flags)
+{
+	return zalloc_slow(zone, arg, UMA_ANYDOMAIN, flags);
 }
 
 /* A hit touches one line each of zone, header and bucket. */
@@ -265,6 +294,18 @@ void *
 uma_zalloc(uma_zone_t zone, int flags)
 {
 	return zalloc(zone, NULL, flags);
+}
+
+void *
+uma_zalloc_domain(uma_zone_t zone, void *arg, int domain, int flags)
+{
+	if (domain < UMA_ANYDOMAIN || domain >= zone->uz_domains) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (domain == UMA_ANYDOMAIN || zone->uz_domains == 1)
+		return zalloc(zone, arg, flags);
+	return zalloc_slow(zone, arg, domain, flags);
 }
 
 /* ---- a miss on free ---- */

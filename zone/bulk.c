@@ -67,11 +67,12 @@ bulk_gather_cached(
 static int
 bulk_import(struct uma_zone *zone, void **items, int n, int flags, int *error)
 {
+	total_check();
 	int units = (int)limit_take(zone, (uint64_t)uma_min(n, KEG_BATCH_MAX));
-
 	if (units == 0)
 		return 0;
-	int got = keg_import(zone->uz_keg, items, units, 0, flags, error);
+	int got = keg_import(
+	    zone->uz_keg, items, units, zone_import_domain(zone), flags, error);
 	limit_give(zone, (uint64_t)(units - got));
 	atomic_fetch_add_explicit(
 	    &zone->uz_allocs, (uint64_t)got, memory_order_relaxed);
@@ -82,7 +83,7 @@ bulk_import(struct uma_zone *zone, void **items, int n, int flags, int *error)
 static int
 bulk_force(struct uma_zone *zone, void **items, int flags, int *error)
 {
-	items[0] = zone_alloc_item(zone, flags, error);
+	items[0] = zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error);
 	if (items[0] == NULL)
 		return 0;
 	atomic_fetch_add_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
@@ -186,7 +187,7 @@ bulk_wait(struct uma_zone *zone, int n, int flags, int tries, int *error)
 
 	if ((flags & M_NOWAIT) || (max != 0 && n > max))
 		return false;
-	void *item = zone_alloc_item(zone, flags, error);
+	void *item = zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error);
 	if (item == NULL)
 		return false;
 	zone_release(zone, &item, 1);

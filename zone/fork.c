@@ -16,9 +16,10 @@ acquire_limit(struct uma_zone *zone)
 }
 
 static void
-acquire_depot(struct uma_zone *zone)
+acquire_depots(struct uma_zone *zone)
 {
-	uma_lock_fork_acquire(&zone->uz_depot.d_lock);
+	for (int k = 0; k < zone->uz_domains; k++)
+		uma_lock_fork_acquire(&zone->uz_depot[k].d_lock);
 }
 
 static void
@@ -39,7 +40,7 @@ fork_prepare(void)
 	uma_lock_fork_acquire(&uma_start_lock);
 	uma_lock_fork_acquire(&zlist_lock);
 	zlist_each_locked(acquire_limit);
-	zlist_each_locked(acquire_depot);
+	zlist_each_locked(acquire_depots);
 	zlist_each_locked(acquire_cache);
 	zlist_each_locked(acquire_keg);
 	pages_fork_prepare();
@@ -50,7 +51,8 @@ release_parent(struct uma_zone *zone)
 {
 	uma_lock_fork_release(keg_lock(zone->uz_keg));
 	cache_fork_parent(&zone->uz_cache);
-	uma_lock_fork_release(&zone->uz_depot.d_lock);
+	for (int k = 0; k < zone->uz_domains; k++)
+		uma_lock_fork_release(&zone->uz_depot[k].d_lock);
 	uma_lock_fork_release(&zone->uz_limit.l_lock);
 }
 
@@ -69,7 +71,8 @@ release_child(struct uma_zone *zone)
 	zone->uz_refs = 0;
 	uma_lock_fork_child(keg_lock(zone->uz_keg));
 	cache_fork_child(&zone->uz_cache);
-	uma_lock_fork_child(&zone->uz_depot.d_lock);
+	for (int k = 0; k < zone->uz_domains; k++)
+		uma_lock_fork_child(&zone->uz_depot[k].d_lock);
 	uma_lock_fork_child(&zone->uz_limit.l_lock);
 }
 
@@ -81,6 +84,7 @@ fork_child(void)
 	uma_lock_fork_child(&zlist_lock);
 	zlist_each_locked(limit_fork_child);
 	uma_lock_fork_child(&uma_start_lock);
+	tick_fork_child();
 }
 
 bool

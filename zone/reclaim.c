@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * reclaim.c - giving memory back: from caches to slabs, from slabs to the
- * system.
+ * system; of one NUMA domain, or of all, which is UMA_ANYDOMAIN.
  */
 #include "pages_int.h"
 #include "zone_int.h"
+
+_Static_assert(UMA_ANYDOMAIN == -1, "the keg's word for every domain");
 
 void
 zone_drain(struct uma_zone *zone)
@@ -14,37 +16,80 @@ zone_drain(struct uma_zone *zone)
 	cache_drain(&zone->uz_cache);
 	while ((b = cache_take_drained(&zone->uz_cache)) != NULL)
 		zone_release_bucket(zone, b);
-	depot_drain(zone, 0);
+	depot_drain(zone, UMA_ANYDOMAIN);
+}
+
+/*
+ * The same for the items of one domain.  What the CPUs had of others' waits in
+ * their depots.
+ */
+static void
+zone_drain_domain(struct uma_zone *zone, int domain)
+{
+	struct bucket *b;
+
+	cache_drain(&zone->uz_cache);
+	while ((b = cache_take_drained(&zone->uz_cache)) != NULL) {
+		if (b->ub_cnt > 0)
+			zone_put_bucket(zone, b, PUT_NEW);
+		else
+			zone_bucket_free(zone, b);
+	}
+	depot_drain(zone, domain);
 }
 
 static void
-reclaim_check(int request)
+reclaim_check(int request, int domain)
 {
 	UMA_FATAL_IF(request != UMA_RECLAIM_DRAIN &&
 			 request != UMA_RECLAIM_DRAIN_CPU &&
 			 request != UMA_RECLAIM_TRIM,
 	    "bad reclaim request %d", request);
+	UMA_FATAL_IF(
+	    domain != UMA_ANYDOMAIN && (domain < 0 || domain >= uma_ndomains()),
+	    "bad reclaim domain %d", domain);
 }
 
 static void
-zone_reclaim(struct uma_zone *zone, int request)
+zone_reclaim(struct uma_zone *zone, int request, int domain)
 {
+	/* In depots that are not sorted any bucket may have its items. */
+	int caches = zone->uz_sorts ? domain : UMA_ANYDOMAIN;
+
 	if (request == UMA_RECLAIM_TRIM)
-		depot_trim(zone);
+		depot_trim(zone, caches);
 	else if (request == UMA_RECLAIM_DRAIN)
-		depot_drain(zone, 0);
-	else
+		depot_drain(zone, caches);
+	else if (caches == UMA_ANYDOMAIN)
 		zone_drain(zone);
+	else
+		zone_drain_domain(zone, caches);
 	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
-	keg_reclaim(zone->uz_keg, false);
+	keg_reclaim(zone->uz_keg, domain, false);
+}
+
+void
+headers_reclaim(int request, int domain)
+{
+	struct uma_zone *zone;
+
+	for (size_t z = 0; (zone = header_zone(z)) != NULL; z++)
+		zone_reclaim(zone, request, domain);
+}
+
+void
+uma_zone_reclaim_domain(uma_zone_t zone, int request, int domain)
+{
+	reclaim_check(request, domain);
+	zone_reclaim(zone, request, domain);
+	headers_reclaim(request, domain);
+	pages_release();
 }
 
 void
 uma_zone_reclaim(uma_zone_t zone, int request)
 {
-	reclaim_check(request);
-	zone_reclaim(zone, request);
-	pages_release();
+	uma_zone_reclaim_domain(zone, request, UMA_ANYDOMAIN);
 }
 
 /*
@@ -52,12 +97,18 @@ uma_zone_reclaim(uma_zone_t zone, int request)
  * last of the list: they are reached when the others are done with them.
  */
 void
-uma_reclaim(int request)
+uma_reclaim_domain(int request, int domain)
 {
 	struct uma_zone *zone = NULL;
 
-	reclaim_check(request);
+	reclaim_check(request, domain);
 	while ((zone = zlist_next(zone)) != NULL)
-		zone_reclaim(zone, request);
+		zone_reclaim(zone, request, domain);
 	pages_release();
+}
+
+void
+uma_reclaim(int request)
+{
+	uma_reclaim_domain(request, UMA_ANYDOMAIN);
 }

@@ -5,32 +5,47 @@
  */
 #include <string.h>
 
+#include "pages_int.h"
 #include "zone_int.h"
 
 #define NAME_MAX_LEN 64
 
 struct choice {
 	const char *c_value;
-	bool c_sets;
+	int c_sets;
 };
+
+#define BYTES "bytes, like 4096, 64k, 16m or 1g"
+#define MS    "milliseconds, like 500 or 20000"
+#define OFF_ON                 \
+	{                      \
+		{"0", 0},      \
+		{              \
+			"1", 1 \
+		}              \
+	}
+#define AT(field) offsetof(struct settings, set_##field)
 
 static const struct setting {
 	const char *s_name;
-	size_t
-	    s_offset; /* of a bool in struct settings; without choices, bytes */
-	struct choice s_choice[4];
+	size_t s_offset; /* in struct settings, of an int or a uint64_t */
+	struct choice s_choice[4]; /* an int's */
+	const char *s_number; /* what a uint64_t counts */
 } setting_table[] = {
-    {"debug", offsetof(struct settings, set_debug_check),
-	{{"none", false}, {"check", true}, {"all", true}}},
-    {"percpu", offsetof(struct settings, set_percpu_lock),
-	{{"auto", false}, {"lock", true}}},
-    {"sink", offsetof(struct settings, set_sink_none),
-	{{"stderr", false}, {"none", true}}},
-    {"vm.uma.cache_max", offsetof(struct settings, set_cache_max), {{0}}},
-    {"vm.uma.zone_cache_max", offsetof(struct settings, set_zone_cache_max),
-	{{0}}},
-    {"vm.zone_warnings", offsetof(struct settings, set_zone_warnings),
-	{{"0", false}, {"1", true}}},
+    {"debug", AT(debug_check), {{"none", 0}, {"check", 1}, {"all", 1}}, NULL},
+    {"percpu", AT(percpu_lock), {{"auto", 0}, {"lock", 1}}, NULL},
+    {"sink", AT(sink_none), {{"stderr", 0}, {"none", 1}}, NULL},
+    {"vm.uma.cache_max", AT(cache_max), {{0}}, BYTES},
+    {"vm.uma.limit", AT(limit), {{0}}, BYTES},
+    {"vm.uma.mlock", AT(mlock), OFF_ON, NULL},
+    {"vm.uma.prefault", AT(prefault), OFF_ON, NULL},
+    {"vm.uma.reclaim_period", AT(reclaim_period), {{0}}, MS},
+    {"vm.uma.reclaim_thread", AT(reclaim_thread), OFF_ON, NULL},
+    {"vm.uma.thp", AT(thp),
+	{{"never", THP_NEVER}, {"always", THP_ALWAYS}, {"system", THP_SYSTEM}},
+	NULL},
+    {"vm.uma.zone_cache_max", AT(zone_cache_max), {{0}}, BYTES},
+    {"vm.zone_warnings", AT(zone_warnings), OFF_ON, NULL},
 };
 #define SETTINGS (sizeof setting_table / sizeof setting_table[0])
 
@@ -90,8 +105,8 @@ say_malformed(const struct element *e, const struct setting *s)
 {
 	char value[4 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
 
-	if (s->s_choice[0].c_value == NULL)
-		strcat(wanted, "bytes, like 4096, 64k, 16m or 1g");
+	if (s->s_number != NULL)
+		strcat(wanted, s->s_number);
 	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
 		strcat(wanted, wanted[0] == '\0' ? "one of: " : ", ");
 		strcat(wanted, c->c_value);
@@ -104,7 +119,7 @@ say_malformed(const struct element *e, const struct setting *s)
 
 /* Digits and one of k, m, g.  False: something else, or beyond 2^63. */
 static bool
-parse_bytes(const char *text, uint64_t *bytes)
+parse_number(const char *text, uint64_t *number)
 {
 	static const char unit[] = "kmg";
 	uint64_t n = 0;
@@ -126,7 +141,7 @@ parse_bytes(const char *text, uint64_t *bytes)
 			return false;
 		n <<= shift;
 	}
-	*bytes = n;
+	*number = n;
 	return true;
 }
 
@@ -136,11 +151,11 @@ setting_store(struct settings *set, const struct setting *s, const char *value)
 {
 	void *at = (char *)set + s->s_offset;
 
-	if (s->s_choice[0].c_value == NULL)
-		return parse_bytes(value, at);
+	if (s->s_number != NULL)
+		return parse_number(value, at);
 	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
 		if (strcmp(c->c_value, value) == 0) {
-			*(bool *)at = c->c_sets;
+			*(int *)at = c->c_sets;
 			return true;
 		}
 	}

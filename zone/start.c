@@ -14,6 +14,7 @@ struct settings uma_settings = {
     .set_zone_warnings = true,
     .set_cache_max = (uint64_t)256 << 20,
     .set_zone_cache_max = (uint64_t)16 << 20,
+    .set_reclaim_period = 20000,
 };
 
 /* The steps that must not be repeated, guarded by uma_start_lock. */
@@ -47,7 +48,10 @@ start_locked(void)
 {
 	if (!settings_read)
 		start_settings();
-	if (pages_init() != 0)
+	struct pages_config pages = {.pg_thp = uma_settings.set_thp,
+	    .pg_prefault = uma_settings.set_prefault,
+	    .pg_mlock = uma_settings.set_mlock};
+	if (pages_init(&pages) != 0)
 		return false;
 	if (!percpu_init(pages_cpu_cnt(), pages_domain_cnt(),
 		uma_settings.set_percpu_lock))

@@ -29,7 +29,7 @@ zone_stat_items(struct uma_zone *zone, struct uma_zone_stat *st)
 	struct cache_stat cs;
 
 	cache_stat(&zone->uz_cache, &cs);
-	st->free_cached = cs.cs_items + depot_items(zone);
+	st->free_cached = cs.cs_items + depot_items(zone, UMA_ANYDOMAIN);
 	st->used = sub_clamped(limit_items(zone), st->free_cached);
 	st->allocs = cs.cs_allocs + atomic_load_explicit(
 					&zone->uz_allocs, memory_order_relaxed);
@@ -56,6 +56,8 @@ zone_stat_fill(struct uma_zone *zone, struct uma_zone_stat *st)
 	st->fails = atomic_load_explicit(&zone->uz_fails, memory_order_relaxed);
 	st->sleeps =
 	    atomic_load_explicit(&zone->uz_sleeps, memory_order_relaxed);
+	st->xdomain =
+	    atomic_load_explicit(&zone->uz_xdomain, memory_order_relaxed);
 }
 
 int

@@ -6,9 +6,9 @@
  * What can lie in buckets is paid for when a bucket is made, whether it is full
  * or not: capacity times item size, against a cap for the zone and one for the
  * process (vm.uma.zone_cache_max, vm.uma.cache_max).  So however many zones,
- * CPUs and bursts there are, idle memory in caches is bounded.  At the cap a
- * zone takes its own oldest full bucket, whose items go back to their slabs;
- * without one, items go past the caches.
+ * CPUs, domains and bursts there are, idle memory in caches is bounded.  At the
+ * cap a zone takes its own oldest full bucket, whose items go back to their
+ * slabs; without one, items go past the caches.
  *
  * Buckets begin at a size for their items, grow where CPUs meet at the depot's
  * lock, and shrink at each reclaim.
@@ -51,7 +51,7 @@ bucket_item_bytes(const struct uma_zone *zone, int cap)
 
 /* ---- buckets ---- */
 
-/* The zone's oldest bucket, emptied; NULL when the depot is empty. */
+/* The zone's oldest bucket, emptied; NULL when the depots are empty. */
 static struct bucket *
 zone_bucket_recycle(struct uma_zone *zone)
 {
@@ -98,8 +98,7 @@ supply_bucket(const struct uma_zone *zone, int cap)
 	return b;
 }
 
-/* One from the pool; NULL at a cap, or when there is no memory. */
-static struct bucket *
+struct bucket *
 zone_bucket_make(struct uma_zone *zone)
 {
 	int cap = (int)atomic_load_explicit(
@@ -167,17 +166,26 @@ zone_bucket_shrink(struct uma_zone *zone, bool much)
 
 /* ---- from and to the CPUs ---- */
 
-void
-zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus)
+/* ub_cpu of what comes from the keg; every depot gives a bucket another. */
+#define CPU_FRESH (-1)
+
+/* Full buckets without a place go to the depots, empty ones are freed. */
+static void
+zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus,
+    const struct bucket *unwanted)
 {
 	struct bucket *b, *next;
 
 	cds_list_for_each_entry_safe (b, next, surplus, ub_link) {
-		if (b->ub_cnt > 0)
-			depot_put(zone, b);
-		else
+		if (b->ub_cnt == 0)
 			zone_bucket_free(zone, b);
+		else if (b != unwanted)
+			zone_put_bucket(zone, b, PUT_FREED);
+		else
+			zone_put_bucket(zone, b,
+			    b->ub_cpu == CPU_FRESH ? PUT_NEW : PUT_BACK);
 	}
+	tick_check();
 }
 
 void
@@ -186,7 +194,8 @@ zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
 	CDS_LIST_HEAD(surplus);
 
 	cache_load(&zone->uz_cache, want, b, &surplus);
-	zone_dispose(zone, &surplus);
+	/* In a bucket for a CPU that frees there are freed items. */
+	zone_dispose(zone, &surplus, want == CACHE_EMPTY ? b : NULL);
 }
 
 bool
@@ -195,44 +204,70 @@ zone_turn(struct uma_zone *zone, enum cache_want want)
 	CDS_LIST_HEAD(surplus);
 	bool again = cache_turn(&zone->uz_cache, want, &surplus);
 
-	zone_dispose(zone, &surplus);
+	zone_dispose(zone, &surplus, NULL);
 	return again;
 }
 
 /* ---- from and to the keg ---- */
 
-/* A bucket of items fresh from the keg, as many as the limit leaves. */
-static struct bucket *
-zone_fill(struct uma_zone *zone, int flags, int *error)
+/* Items fresh from the keg into an empty bucket, as the limit leaves them. */
+static bool
+zone_fill(struct uma_zone *zone, struct bucket *b, int flags, int *error)
 {
-	struct bucket *b = zone_bucket_make(zone);
-
-	if (b == NULL)
-		return NULL;
+	total_check();
 	int n = (int)limit_take(zone, b->ub_cap);
 	if (n > 0) {
-		int got = keg_import(
-		    zone->uz_keg, &b->ub_slot[1], n, 0, flags, error);
+		int got = keg_import(zone->uz_keg, &b->ub_slot[1], n,
+		    zone_import_domain(zone), flags, error);
 
 		limit_give(zone, (uint64_t)(n - got));
 		b->ub_cnt = (uint16_t)got;
+		b->ub_cpu = CPU_FRESH;
 	}
-	if (b->ub_cnt == 0) {
-		zone_bucket_free(zone, b);
-		return NULL;
-	}
-	return b;
+	return b->ub_cnt > 0;
+}
+
+/*
+ * A bucket of other domains' items.  If the keg was not asked, for want of a
+ * bucket, the items go home and near ones take their places.
+ */
+static struct bucket *
+zone_fetch_far(
+    struct uma_zone *zone, int domain, bool asked, int flags, int *error)
+{
+	struct bucket *b = NULL;
+
+	for (int k = 1; b == NULL && k < zone->uz_domains; k++)
+		b = depot_take(zone, (domain + k) % zone->uz_domains, true);
+	if (b == NULL || asked)
+		return b;
+	zone_release(zone, &b->ub_slot[1], b->ub_cnt);
+	b->ub_cnt = 0;
+	if (zone_fill(zone, b, flags, error))
+		return b;
+	zone_bucket_free(zone, b);
+	return NULL;
 }
 
 struct bucket *
 zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
 {
-	struct bucket *b = depot_take(zone, false);
+	int domain = zone_domain(zone);
+	struct bucket *b = depot_take(zone, domain, false);
+	bool asked = false;
 
+	if (b == NULL && (b = zone_bucket_make(zone)) != NULL) {
+		asked = true;
+		if (!zone_fill(zone, b, flags, error)) {
+			zone_bucket_free(zone, b);
+			b = NULL;
+		}
+	}
+	/* Cold items, and in the end far ones, are better than none. */
 	if (b == NULL)
-		b = zone_fill(zone, flags, error);
-	if (b == NULL)
-		b = depot_take(zone, true);
+		b = depot_take(zone, domain, true);
+	if (b == NULL && zone->uz_domains > 1)
+		b = zone_fetch_far(zone, domain, asked, flags, error);
 	/* A batch that an init cut short serves the caller all the same. */
 	if (b != NULL)
 		*error = 0;

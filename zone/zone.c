@@ -9,26 +9,27 @@
  * memory of many sizes.
  *
  * (2) Words.  cache: a bucket or two of free items for each CPU (percpu/).
- * depot: the zone's buckets that no CPU has (depot.c).  keg: the slabs (slab/).
+ * depot: the zone's buckets that no CPU has, for each NUMA domain (depot.c,
+ * domain.c).  keg: the slabs (slab/).
  * unit: the right to have one item out of the keg (limit.c).  hold: a reason
  * why every call has to miss the cache.
  *
  * (3) The life of an item.  uma_zalloc: cache_pop, or zalloc_miss: zone_fetch
- * tries the CPU's spare bucket (cache_turn), the depot (depot_take), and
+ * tries the CPU's spare bucket (cache_turn), its domain's depot (depot_take),
  * zone_fill, which takes units (limit_take) and items (keg_import), runs their
  * init and makes a bucket of them.  Without room for a bucket, or with a hold,
  * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one
  * item.  item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or
- * zfree_miss: the spare, a new empty bucket, the full one to the depot; or
- * zone_release, the item to the keg (keg_release) and the unit to whom it is
- * due (limit_give).  Reclaim (reclaim.c) moves buckets down and empty slabs
- * out, with fini.
+ * zfree_miss: the spare, a new empty bucket, the full one to the depots, by the
+ * domain of its items (zone_put_bucket); or zone_release, the item to the keg
+ * (keg_release) and the unit to whom it is due (limit_give).  Reclaim
+ * (reclaim.c) moves buckets down and empty slabs out, with fini.
  *
  * (4) Memory.
  *
  *     struct uma_zone -- uz_cache --> header of CPU 0: cursor --> bucket
  *        |      |                     header of CPU 1: cursor --> bucket
- *        |      `- uz_depot --> bucket <-> bucket <-> ...
+ *        |      `- uz_depot, one a domain --> bucket <-> bucket <-> ...
  *        `- uz_keg --> slab <-> slab <-> ...
  *
  * (5) Locks, in order: the start's, list of zones, l_lock of a limit, d_lock of
@@ -61,14 +62,25 @@
 	(UMA_ZONE_ZINIT | UMA_ZONE_OFFPAGE | UMA_ZONE_MALLOC |                \
 	    UMA_ZONE_NOFREE | UMA_ZONE_VM | UMA_ZONE_HASH | UMA_ZONE_REFCNT | \
 	    UMA_ZONE_MAXBUCKET | UMA_ZONE_VTOSLAB | UMA_ZONE_NODUMP |         \
-	    UMA_ZONE_PCPU | UMA_ZONE_NOBUCKET)
+	    UMA_ZONE_PCPU | UMA_ZONE_NOBUCKET | UMA_ZONE_FIRSTTOUCH |         \
+	    UMA_ZONE_ROUNDROBIN | UMA_ZONE_CACHESPREAD | UMA_ZONE_CONTIG |    \
+	    UMA_ZONE_NOTOUCH)
 
-/* Pairs of flags that contradict each other. */
+/*
+ * Pairs of flags that contradict each other.  In the memory that a NOTOUCH zone
+ * stays out of, counters lie beside their items, a zero fill would write, and
+ * VM zones have their headers.
+ */
 static const uint32_t zone_conflicts[] = {
     UMA_ZONE_MAXBUCKET | UMA_ZONE_NOBUCKET,
     UMA_ZONE_HASH | UMA_ZONE_VTOSLAB,
     UMA_ZONE_VM | UMA_ZONE_PCPU,
+    UMA_ZONE_PCPU | UMA_ZONE_CACHESPREAD,
     UMA_ZONE_VM | UMA_ZONE_OFFPAGE,
+    UMA_ZONE_FIRSTTOUCH | UMA_ZONE_ROUNDROBIN,
+    UMA_ZONE_NOTOUCH | UMA_ZONE_REFCNT,
+    UMA_ZONE_NOTOUCH | UMA_ZONE_ZINIT,
+    UMA_ZONE_NOTOUCH | UMA_ZONE_VM,
 };
 
 int
@@ -110,6 +122,12 @@ static void
 header_free(void *header, size_t size)
 {
 	uma_zfree(atomic_load(&header_zone_for(size)->hz_zone), header);
+}
+
+struct uma_zone *
+header_zone(size_t z)
+{
+	return z < HEADER_ZONES ? atomic_load(&header_zones[z].hz_zone) : NULL;
 }
 
 static struct uma_zone *zone_make(
@@ -166,6 +184,12 @@ zone_args_valid(const char *name, size_t size, int align, uint32_t flags)
 	return true;
 }
 
+static size_t
+zone_bytes(int domains)
+{
+	return sizeof(struct uma_zone) + (size_t)domains * sizeof(struct depot);
+}
+
 static void
 zone_free(struct uma_zone *zone)
 {
@@ -175,7 +199,7 @@ zone_free(struct uma_zone *zone)
 	if (zone->uz_warning != NULL)
 		meta_free(zone->uz_warning, strlen(zone->uz_warning) + 1);
 	meta_free(zone->uz_name, zone->uz_name_size);
-	meta_free(zone, sizeof *zone);
+	meta_free(zone, zone_bytes(zone->uz_domains));
 }
 
 static bool
@@ -183,7 +207,8 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 {
 	struct keg_config mine = *kc;
 
-	depot_init(&zone->uz_depot);
+	for (int k = 0; k < zone->uz_domains; k++)
+		depot_init(&zone->uz_depot[k]);
 	limit_init(&zone->uz_limit);
 	zone->uz_name_size = strlen(name) + 1;
 	zone->uz_name = meta_alloc(zone->uz_name_size, 0);
@@ -201,10 +226,13 @@ static struct uma_zone *
 zone_make(
     const char *name, size_t size, const struct keg_config *kc, uint32_t flags)
 {
-	struct uma_zone *zone = meta_alloc(sizeof *zone, 0);
+	int domains = pages_domain_cnt();
+	struct uma_zone *zone = meta_alloc(zone_bytes(domains), 0);
 
 	if (zone == NULL)
 		return NULL;
+	zone->uz_domains = domains;
+	zone->uz_sorts = domains > 1 && !(flags & UMA_ZONE_ROUNDROBIN);
 	zone->uz_hot.size = (uint32_t)size;
 	zone->uz_hot.flags = flags;
 	zone->uz_hot.flags_below = M_ZERO;
@@ -242,6 +270,7 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 		errno = ENOMEM;
 		return NULL;
 	}
+	reclaimer_check();
 	struct keg_config kc = {
 	    .kc_size = size,
 	    .kc_align = (size_t)align + 1,
@@ -258,6 +287,7 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 		zone->uz_dtor = dtor;
 		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
 		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
+		zone->uz_fini = fini != NULL;
 	}
 	return zone;
 }
@@ -293,6 +323,9 @@ zone_say_leak(struct uma_zone *zone, uint64_t items)
 	    (unsigned long long)items, items == 1 ? "" : "s");
 }
 
+/* Bytes of a zone that are worth a look at the headers that it leaves. */
+#define DESTROY_MUCH ((size_t)16 << 20)
+
 void
 uma_zdestroy(uma_zone_t zone)
 {
@@ -307,12 +340,14 @@ uma_zdestroy(uma_zone_t zone)
 	/* Fini hooks may still free items of this zone: they pass the cache. */
 	limit_hold(zone, HOLD_NOCACHE);
 	zone_drain(zone);
-	keg_reclaim(zone->uz_keg, true);
+	size_t len = keg_reclaim(zone->uz_keg, UMA_ANYDOMAIN, true);
 	limit_hold(zone, HOLD_DEAD);
 	uint64_t items = limit_items(zone);
 	if (items != 0)
 		zone_say_leak(zone, items);
 	else
 		zone_free(zone);
+	if (len >= DESTROY_MUCH)
+		headers_reclaim(UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
 	pages_release();
 }

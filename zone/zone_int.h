@@ -40,12 +40,25 @@ struct limit {
 	struct cds_list_head l_sleepers; /* first come, first served */
 };
 
+/* The working set of a depot, in items; depot.c says how it is estimated. */
+struct wset {
+	uint64_t ws_max; /* most since the last update */
+	uint64_t ws_min; /* fewest since the last update */
+	uint64_t ws_low; /* fewest since that maximum */
+	uint64_t ws_batch; /* largest one before that, since the last update */
+	uint64_t ws_size; /* the estimate */
+	uint64_t ws_idle; /* beyond the estimate, for long */
+	uint64_t ws_idle_periods; /* how long, in periods */
+};
+
+/* What lies between the CPUs of a NUMA domain and the keg. */
 struct depot {
-	struct uma_lock d_lock;
+	_Alignas(UMA_CACHE_LINE) struct uma_lock d_lock;
 	/* guarded by d_lock */
 	struct cds_list_head d_full; /* newest first */
-	uint64_t d_items;
-	uint64_t d_items_min; /* fewest since the last trim */
+	struct bucket *d_cross; /* takes single items from others; or NULL */
+	uint64_t d_items; /* in all of these */
+	struct wset d_ws;
 };
 
 struct uma_zone {
@@ -60,20 +73,27 @@ struct uma_zone {
 	_Atomic uint64_t
 	    uz_bucket_bytes; /* of items that its buckets can hold */
 	uint64_t uz_item_bytes; /* stride, times copies */
-	struct depot uz_depot;
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
 	_Atomic uint64_t uz_fails;
 	_Atomic uint64_t uz_sleeps;
+	_Atomic uint64_t uz_xdomain;
+	_Atomic uint32_t uz_turn; /* ROUNDROBIN: of the next import's domain */
+	int uz_domains; /* NUMA domains, each of which has a depot */
+	bool uz_sorts; /* depots have items of their domain only */
 
 	/* seldom */
 	struct cds_list_head uz_link; /* the list of zones */
 	uint32_t uz_refs; /* walkers at this zone; list's lock */
+	uint32_t uz_round; /* tick.c: the last that saw it; t_busy's */
+	bool uz_fini; /* a hook runs when its slabs go */
 	_Atomic int64_t uz_warn_at; /* not before this time, ns */
 	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
 	char *uz_warning; /* l_lock */
 	size_t uz_name_size;
 	char *uz_name;
+
+	struct depot uz_depot[]; /* misses, again: uz_domains of them */
 };
 _Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
 		   offsetof(struct uma_zone, uz_hot) == 0,
@@ -82,12 +102,18 @@ _Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
 /* ---- start.c, settings.c, pin.c, fork.c: start of the library ---- */
 
 struct settings {
-	bool set_debug_check; /* debug=check */
-	bool set_percpu_lock; /* percpu=lock */
-	bool set_zone_warnings; /* vm.zone_warnings */
-	bool set_sink_none; /* sink=none */
+	int set_debug_check; /* debug=check */
+	int set_percpu_lock; /* percpu=lock */
+	int set_zone_warnings; /* vm.zone_warnings */
+	int set_sink_none; /* sink=none */
+	int set_mlock; /* vm.uma.mlock */
+	int set_prefault; /* vm.uma.prefault */
+	int set_reclaim_thread; /* vm.uma.reclaim_thread */
+	int set_thp; /* vm.uma.thp, enum pages_thp */
 	uint64_t set_cache_max; /* vm.uma.cache_max, bytes */
 	uint64_t set_zone_cache_max; /* vm.uma.zone_cache_max, bytes */
+	uint64_t set_limit; /* vm.uma.limit, bytes; 0: none */
+	uint64_t set_reclaim_period; /* vm.uma.reclaim_period, ms */
 };
 extern struct settings uma_settings;
 
@@ -124,6 +150,8 @@ void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 
 /* The zones of headers off the page, part of the start; false: no memory. */
 bool header_zones_start(void);
+/* One of them; NULL behind the last. */
+struct uma_zone *header_zone(size_t z);
 
 /* ---- supply.c: buckets between the cache, the depot and the keg ---- */
 
@@ -135,6 +163,8 @@ uint32_t zone_bucket_cap_first(const struct uma_zone *zone);
 /* Contention makes buckets larger, reclaim smaller. */
 void zone_bucket_grow(struct uma_zone *zone);
 void zone_bucket_shrink(struct uma_zone *zone, bool much);
+/* The same, but at a cap no bucket is emptied for it. */
+struct bucket *zone_bucket_make(struct uma_zone *zone);
 /* Load b on this CPU if that is still wanted; see to what is left over. */
 void zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b);
 /* This CPU's spare bucket, if it helps.  True: try the hit again. */
@@ -148,12 +178,13 @@ struct bucket *zone_fetch_bucket(struct uma_zone *zone, int flags, int *error);
 void zone_release(struct uma_zone *zone, void **items, int n);
 /* Dispose of a bucket that no CPU has: release its items, free it. */
 void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
-/* Full buckets without a place go to the depot, empty ones are freed. */
-void zone_dispose(struct uma_zone *zone, struct cds_list_head *surplus);
 
 /* ---- reclaim.c ---- */
 
-/* Move all cached items back to the keg; CPUs' own and the depot's. */
+/* The internal zones of headers: see uma_zone_reclaim_domain(). */
+void headers_reclaim(int request, int domain);
+
+/* Move all cached items back to the keg; CPUs' own and the depots'. */
 void zone_drain(struct uma_zone *zone);
 
 /* ---- alloc.c ---- */
@@ -165,29 +196,76 @@ void zalloc_check_alive(const struct uma_zone *zone);
 void zfree_check_alive(struct uma_zone *zone, void *item);
 /* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
-/* One item past all caches; NULL with *error as a hook's errno, or 0. */
-void *zone_alloc_item(struct uma_zone *zone, int flags, int *error);
+/*
+ * One item past all caches, of the domain if that has memory; UMA_ANYDOMAIN: as
+ * the zone's policy has it.  NULL with *error as a hook's errno, or 0.
+ */
+void *zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error);
 
 /* Sleep once for memory, between two tries; says so, once a second a zone. */
 void zone_wait_memory(struct uma_zone *zone, int *tries);
 
+/* ---- domain.c: NUMA domains ---- */
+
+/* The domain of the running CPU, whose depot it uses; stale at once. */
+int domain_running(void);
+static inline int
+zone_domain(const struct uma_zone *zone)
+{
+	return uma_likely(zone->uz_domains == 1) ? 0 : domain_running();
+}
+
+/* The domain to import from next. */
+int zone_import_domain(struct uma_zone *zone);
+
+/* Where a bucket comes from that goes to the depot. */
+enum put {
+	PUT_FREED, /* its items were freed */
+	PUT_BACK, /* it was taken from a depot, and not wanted after all */
+	PUT_NEW, /* its items are new to the depots, but nobody freed them */
+};
+/*
+ * A bucket with items in it, for the depots that they belong to; they may go on
+ * to the keg at once.
+ */
+void zone_put_bucket(struct uma_zone *zone, struct bucket *b, enum put how);
+
 /* ---- depot.c ---- */
 
 void depot_init(struct depot *d);
-/* A bucket with items in it; it may go on to the keg at once. */
-void depot_put(struct uma_zone *zone, struct bucket *b);
+/* Put a bucket that CPU cpu brought into the depot of a domain. */
+void depot_put(
+    struct uma_zone *zone, int domain, struct bucket *b, int cpu, enum put how);
 /*
- * A bucket for this CPU.  Unless any is wanted, one that it brought itself, or
- * the oldest of more than a backlog.
+ * Put n items into a depot, in buckets that they share with others'.  *spare is
+ * an empty bucket that may be used for it, or NULL.  Without memory for another
+ * they go to the keg.
  */
-struct bucket *depot_take(struct uma_zone *zone, bool any);
-/* The oldest bucket, whoever brought it. */
+void depot_add(struct uma_zone *zone, int domain, void **items, int n,
+    struct bucket **spare, enum put how);
+/*
+ * A bucket for this CPU from the depot of a domain.  Unless any is wanted, one
+ * that this CPU brought itself, or the oldest of more than a backlog.
+ */
+struct bucket *depot_take(struct uma_zone *zone, int domain, bool any);
+/* One item; or NULL. */
+void *depot_take_item(struct uma_zone *zone, int domain);
+/* The oldest bucket, whoever brought it; the CPU's domain first. */
 struct bucket *depot_take_oldest(struct uma_zone *zone);
-/* Release the oldest buckets until at most keep items are left. */
-void depot_drain(struct uma_zone *zone, uint64_t keep);
-/* Release what was not needed since the last trim. */
-void depot_trim(struct uma_zone *zone);
-uint64_t depot_items(struct uma_zone *zone);
+
+/* For these, UMA_ANYDOMAIN is the depots of all domains. */
+
+/* Release all buckets. */
+void depot_drain(struct uma_zone *zone, int domain);
+/* Release what is above the working set. */
+void depot_trim(struct uma_zone *zone, int domain);
+uint64_t depot_items(struct uma_zone *zone, int domain);
+
+/*
+ * Once a period: follow the working set, and release a part of what has been
+ * idle for long.  Takes bounded time.
+ */
+void depot_tick(struct uma_zone *zone);
 
 /* ---- limit.c ---- */
 
@@ -215,5 +293,56 @@ limit_holds(const struct uma_zone *zone)
 /* True once in period ns: *at is when it may be true again. */
 bool warn_due(_Atomic int64_t *at, int64_t period);
 void zone_warn_full(struct uma_zone *zone);
+
+/* ---- tick.c: idle memory goes back with time ---- */
+
+/*
+ * tick_check: for ways that are slow in any case, with no lock held: a slice of
+ * a period's work, if it is due and nobody else sees to it.  Runs no hooks.
+ * tick_round: a whole period's work, if it is due.  Runs hooks.  Returns when
+ * the next will be, in uma_now_ns()'s time; INT64_MAX: never.
+ */
+void tick_check(void);
+int64_t tick_round(void);
+void tick_fork_child(void);
+
+/* ---- reclaimer.c: a thread that does it ---- */
+
+/* Start it if it was asked for and is not there.  Not where malloc may be. */
+void reclaimer_check(void);
+bool reclaimer_runs(void);
+void reclaimer_fork_child(void);
+
+/* ---- total.c ---- */
+
+/*
+ * Before a keg grows: above the soft total, reclaim, once a second.  Runs
+ * hooks, keeps errno.
+ */
+void total_check(void);
+
+/* ---- pressure.c ---- */
+
+/* For tests: where / is, "" as it starts. */
+void pressure_set_root(const char *root);
+
+/* ---- tick.c: idle memory goes back with time ---- */
+
+/*
+ * tick_check: for ways that are slow in any case, with no lock held: a slice of
+ * a period's work, if it is due and nobody else sees to it.  Runs no hooks.
+ * tick_round: a whole period's work, if it is due.  Runs hooks.  Returns when
+ * the next will be, in uma_now_ns()'s time; INT64_MAX: never.
+ */
+void tick_check(void);
+int64_t tick_round(void);
+void tick_fork_child(void);
+
+/* ---- reclaimer.c: a thread that does it ---- */
+
+/* Start it if it was asked for and is not there.  Not where malloc may be. */
+void reclaimer_check(void);
+bool reclaimer_runs(void);
+void reclaimer_fork_child(void);
 
 #endif

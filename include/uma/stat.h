@@ -31,7 +31,7 @@ struct uma_zone_stat {
 	uint64_t frees; /* frees, ever */
 	uint64_t fails; /* allocations that returned NULL, ever */
 	uint64_t sleeps; /* times a caller slept at the limit, ever */
-	uint64_t xdomain; /* frees from another NUMA domain, ever */
+	uint64_t xdomain; /* frees of other NUMA domains' items */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * limit.pml - a model of a zone at its limit: the essay of zone/limit.c, and
- * the look for holds in depot_put (zone/depot.c).
+ * the look for holds in zone_put_bucket (zone/domain.c).
  *
  * Each thread allocates, willing to sleep, and frees, ROUNDS times, or keeps
  * its last item for ever.  Then everything stands still, and the last process
@@ -23,7 +23,7 @@
  *   give	limit_give, limit_settle, limit_grant_first, limit_set_holds
  *   drain	zone_drain: cache_drain, zone_release, depot_drain
  *   thread	zone_fetch with limit_acquire and limit_sleep, zfree_cached with
- *		depot_put
+ *		zone_put_bucket
  *
  * Properties, all of them assertions
  *
@@ -45,7 +45,7 @@
  * Mutants, -D one: M_DRAIN_FIRST (the sleeper drains before it holds),
  * M_LOOK_FIRST (the giver looks for sleepers before it subtracts), M_PASS
  * (limit_take looks at items alone), M_NO_SECOND_LOOK (the sleeper does not
- * settle once he is in line), M_DEPOT (depot_put does not look for holds),
+ * settle once he is in line), M_DEPOT (zone_put_bucket does not look for holds),
  * M_DEPOT_EARLY (looks before it puts).
  */
 
@@ -277,7 +277,7 @@ have:
 		fi;
 		if
 		:: hand == 1 ->
-			/* depot_put */
+			/* zone_put_bucket */
 #ifdef M_DEPOT_EARLY
 			late = holds;
 			atomic { depot++; hand = 0 }

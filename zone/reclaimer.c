@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reclaimer.c - the thread that gives memory back, for programs that ask for it
+ * with vm.uma.reclaim_thread=1.  Nobody else gets one.
+ *
+ * It sleeps until the next period's work is due (tick.c) or the system says
+ * that memory is short (pressure.c).  It has no lock and nothing to say to
+ * anyone, so that exit needs not to wait for it: what it works on is never
+ * freed, and it ends with the process.
+ *
+ * It starts with the first zone, also before main: the setting was read from
+ * the environment, so the C library is up, and pthread_create takes no lock of
+ * the dynamic linker's that a constructor's caller holds.  It does not start
+ * from an allocation or a free, since pthread_create calls malloc, and the
+ * malloc of a program that makes its own of zones may hold a lock just then.
+ *
+ * Its stack is as large as the system has it for threads, since fini hooks run
+ * on it, which are the program's; what they do not touch is address space only.
+ * All signals are blocked: those of the process are for the program's threads.
+ *
+ * The child of a fork has no such thread until it makes a zone or ticks.
+ */
+#define _GNU_SOURCE /* pthread_setname_np */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <uma/reclaim.h>
+
+#include "zone_int.h"
+
+/* The shortest time from one event to the next, however many there are. */
+#define RECLAIMER_REST_NS INT64_C(100000000)
+
+enum { RECLAIMER_NONE, RECLAIMER_STARTS, RECLAIMER_RUNS, RECLAIMER_FAILED };
+static _Atomic uint32_t reclaimer_state;
+
+bool
+reclaimer_runs(void)
+{
+	return atomic_load_explicit(&reclaimer_state, memory_order_relaxed) ==
+	       RECLAIMER_RUNS;
+}
+
+void
+reclaimer_fork_child(void)
+{
+	atomic_store(&reclaimer_state, RECLAIMER_NONE);
+}
+
+static void
+reclaimer_sleep(int64_t ns)
+{
+	static _Atomic uint32_t never;
+
+	uma_wait(&never, 0, ns);
+}
+
+/*
+ * Until that time, or the first event before it; true: there was one.  A
+ * program that closes all descriptors closes this one too: time alone, then.
+ */
+static bool
+reclaimer_wait(int64_t until)
+{
+	struct pollfd p = {.fd = uma_pressure_fd(), .events = POLLIN};
+	int64_t ns = uma_max(until - uma_now_ns(), 0);
+
+	int ms = (int)uma_min(ns / 1000000 + (ns % 1000000 != 0), INT_MAX);
+	if (poll(&p, 1, until == INT64_MAX ? -1 : ms) <= 0)
+		return false;
+	if (p.revents & POLLIN)
+		return true;
+	reclaimer_sleep(uma_max(ns, RECLAIMER_REST_NS));
+	return false;
+}
+
+static void *
+reclaimer_main(void *arg)
+{
+	pthread_setname_np(pthread_self(), "uma_reclaim");
+	for (;;) {
+		if (reclaimer_wait(tick_round())) {
+			(void)uma_pressure_handle();
+			reclaimer_sleep(RECLAIMER_REST_NS);
+		}
+	}
+	return arg;
+}
+
+static int
+reclaimer_start(void)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	int error = pthread_attr_init(&attr);
+	if (error != 0)
+		return error;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	error = pthread_create(&thread, &attr, reclaimer_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
+void
+reclaimer_check(void)
+{
+	uint32_t none = RECLAIMER_NONE;
+	int saved = errno;
+
+	if (uma_likely(!uma_settings.set_reclaim_thread) ||
+	    !atomic_compare_exchange_strong(
+		&reclaimer_state, &none, RECLAIMER_STARTS))
+		return;
+	int error = reclaimer_start();
+	atomic_store(
+	    &reclaimer_state, error == 0 ? RECLAIMER_RUNS : RECLAIMER_FAILED);
+	if (error != 0)
+		uma_message("uma: vm.uma.reclaim_thread: no thread, error %d; "
+			    "memory goes back without",
+		    error);
+	errno = saved;
+}
