@@ -19,9 +19,6 @@
  *   bulk 32           32 items a call, or 32 calls where there is no such call
  *   latency           one allocation out of "replace 64", timed by itself with
  *                     the CPU's clock, which costs "(timer alone)" of it
- *   SIZE: live ...    resident bytes an item: a million are live; 90 % of them
- *                     were freed at random and the allocator was told to give
- *                     memory back to the system; all were, and it was
  *
  * How.  This source is compiled once for each allocator, and the runner (run.sh)
  * has each program do each row in turn, one process each, in rounds, whose order
@@ -46,9 +43,6 @@
 #define _GNU_SOURCE
 #include "many_threads.h"
 #include "one_thread.h"
-#include "resident.h"
-
-#define MILLION 1000000
 
 static const struct row {
 	const char *name;
@@ -76,9 +70,6 @@ static const struct row {
 #if defined(__x86_64__)
     {"latency", row_latency, 10000, 64, "single"},
 #endif
-    {"memory 64 B", row_memory, MILLION, 64, "memory"},
-    {"memory 256 B", row_memory, MILLION, 256, "memory"},
-    {"memory 1024 B", row_memory, MILLION, 1024, "memory"},
 };
 #define NROWS ((int)(sizeof rows / sizeof rows[0]))
 

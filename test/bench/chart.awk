@@ -4,20 +4,6 @@
 # bar for each allocator, with a line from the least to the most.  Colours are
 # for light and for dark pages, as the reader's browser says.
 
-function escape(s)
-{
-	gsub(/&/, "\\&amp;", s)
-	gsub(/</, "\\&lt;", s)
-	gsub(/>/, "\\&gt;", s)
-	return s
-}
-
-function text(x, y, class, s)
-{
-	printf "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", \
-	    x, y, class, escape(s)
-}
-
 function number(x)
 {
 	return x < 9.995 ? sprintf("%.2f", x) : \
@@ -55,30 +41,10 @@ function panel(x, y, r,    i, top, best, m)
 	}
 	text(x, y + 14, "row", r)
 	text(x + WIDTH - 24, y + 14, "unit", \
-	    is_memory[r] ? "bytes an item" : r ~ /^latency/ ? "ns" : "ns a pair")
+	    r ~ /^latency/ ? "ns" : "ns a pair")
 	for (i = 1; i <= nvariants; i++)
 		bar(x, y + 22 + (i - 1) * BAR, variant[i], r, \
 		    top > 0 ? LENGTH / top : 0, best)
-}
-
-function style()
-{
-	print "<style>"
-	print "svg{font-family:system-ui,-apple-system,\"Segoe UI\"," \
-	    "\"DejaVu Sans\",sans-serif;font-size:11px}"
-	print ".page{fill:#fff}text{fill:#24292f}.head{font-size:18px;" \
-	    "font-weight:600}.row{font-size:13px;font-weight:600}" \
-	    ".unit{fill:#6e7781;text-anchor:end}.key{text-anchor:start}.name{text-anchor:end;" \
-	    "fill:#57606a}.our{fill:#0b5cad;font-weight:600}" \
-	    ".best{font-weight:700}.inline{fill:#0b5cad}" \
-	    ".static{fill:#3f8fd6}.shared{fill:#8fc0ea}.peer{fill:#c2b8a8}" \
-	    ".range{stroke:#24292f;stroke-opacity:.65}"
-	print "@media(prefers-color-scheme:dark){.page{fill:#0d1117}" \
-	    "text{fill:#e6edf3}.unit{fill:#8d96a0}.name{fill:#9da7b3}" \
-	    ".our{fill:#79b8f5}.inline{fill:#79b8f5}.static{fill:#4a90d0}" \
-	    ".shared{fill:#2f628f}.peer{fill:#6b645a}" \
-	    ".range{stroke:#e6edf3}}"
-	print "</style>"
 }
 
 END {
@@ -92,23 +58,21 @@ END {
 			shown[++nshown] = row[i]
 	tall = 22 + nvariants * BAR + 20
 	head = 84 + nlines * 15
-	high = head + int((nshown + COLUMNS - 1) / COLUMNS) * tall + 10
-	wide = COLUMNS * WIDTH + 24
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\"" \
-	    " height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", \
-	    wide, high, wide, high
-	print "<title>libuma and the allocators of this machine</title>"
-	style()
-	printf "<rect width=\"%d\" height=\"%d\" class=\"page\"/>\n", wide, high
-	text(24, 32, "head", "libuma and the allocators of this machine: " \
-	    "shorter is better")
-	for (i = 1; i <= nlines; i++) {
-		split(line[i], word, " ")
-		text(24, 38 + i * 15, "key", word[1])
-		rest = line[i]
-		sub(/^[^ ]* +/, "", rest)
-		text(24 + NAME, 38 + i * 15, "key", rest)
-	}
+	svg_begin("libuma and the allocators of this machine", \
+	    COLUMNS * WIDTH + 24, \
+	    head + int((nshown + COLUMNS - 1) / COLUMNS) * tall + 10, \
+	    ".row{font-size:13px;font-weight:600}" \
+	    ".name{text-anchor:end;" \
+	    "fill:#57606a}.our{fill:#0b5cad;font-weight:600}" \
+	    ".best{font-weight:700}.inline{fill:#0b5cad}" \
+	    ".static{fill:#3f8fd6}.shared{fill:#8fc0ea}.peer{fill:#c2b8a8}" \
+	    ".range{stroke:#24292f;stroke-opacity:.65}", \
+	    ".name{fill:#9da7b3}" \
+	    ".our{fill:#79b8f5}.inline{fill:#79b8f5}.static{fill:#4a90d0}" \
+	    ".shared{fill:#2f628f}.peer{fill:#6b645a}" \
+	    ".range{stroke:#e6edf3}")
+	svg_about("libuma and the allocators of this machine: " \
+	    "shorter is better", NAME)
 	text(24, 60 + nlines * 15, "unit key", "inline, static, shared: " \
 	    "libuma.  Bars are medians over the rounds, lines reach from " \
 	    "the least to the most, the best number is bold.")

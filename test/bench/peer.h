@@ -26,6 +26,9 @@
 #ifdef PEER_INLINE
 #include <uma/inline.h>
 #endif
+#ifdef PEER_TICK
+#include <uma/reclaim.h>
+#endif
 #endif
 
 /* Makes an item of size bytes what its user wants to find: uma_init's type. */
@@ -90,6 +93,24 @@ peer_reclaim(void)
 	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
 }
 
+/* What the program's own loop does now and then.  Returns ms until the next. */
+static inline int
+peer_tick(void)
+{
+#ifdef PEER_TICK
+	return uma_reclaim_tick();
+#else
+	uma_reclaim(UMA_RECLAIM_TRIM);
+	return 500;
+#endif
+}
+
+static inline void
+peer_close(const struct peer *p)
+{
+	uma_zdestroy(p->zone);
+}
+
 static inline void
 peer_about(void)
 {
@@ -137,6 +158,19 @@ peer_reclaim(void)
 #else
 	malloc_trim(0);
 #endif
+}
+
+/* They do what they do with time by themselves, in calls or in a thread. */
+static inline int
+peer_tick(void)
+{
+	return 1 << 30;
+}
+
+static inline void
+peer_close(const struct peer *p)
+{
+	(void)p;
 }
 
 static inline void

@@ -4,7 +4,7 @@
 #
 #     variant[1..nvariants], how[v] archive or shared, about_variant[v]
 #     line[1..nlines]                    of about
-#     row[1..nrows], is_memory[r]
+#     row[1..nrows]
 #     value[v, r, 1..times[v, r]]        a round each
 #     round_value[v, r, round]           the same by its round
 #
@@ -78,7 +78,6 @@ file == 2 {
 	if (!(r in known)) {
 		known[r] = 1
 		row[++nrows] = r
-		is_memory[r] = r ~ / B: /
 	}
 	value[v, r, ++times[v, r]] = field[4]
 	round_value[v, r, field[1] + 0] = field[4]

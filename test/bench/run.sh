@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # run.sh - build the bench once for each allocator, run all in rounds, make the
-# table and the chart.  What is measured, and how, stands in bench.c.
+# tables and the charts.  What is measured, and how, stands in bench.c, and for
+# memory in memory.c, whose programs memory.sh runs.
 #
 # From the environment, as `make bench` sets it: CC, CFLAGS, O where libuma has
 # been built; BENCH_ROUNDS, 7 by default; BENCH_SECONDS, after which no round
-# begins any more, 80 by default.  Results: $O/bench.txt and $O/bench.svg.
+# begins any more, 50 by default; BENCH_MEMORY=no for no runs of memory.c.
+# Results: $O/bench.txt and .svg, $O/memory.txt and .svg.
 
 here=$(dirname "$0")
 CC=${CC:-cc}
 rounds=${BENCH_ROUNDS:-7}
-seconds=${BENCH_SECONDS:-80}
+seconds=${BENCH_SECONDS:-50}
 dir=$O/bench
 rm -rf "$dir" && mkdir -p "$dir" || exit 1
 
@@ -31,14 +33,38 @@ else
 	skipped 'bulk 32' 'this libuma has no uma_zalloc_bulk'
 fi
 
-# build NAME DEFINE LIBRARIES...
+tick=
+if echo '#include <uma/reclaim.h>
+int main(void) { return uma_reclaim_tick(); }' | $CC -Iinclude -x c - -x none \
+	"$O/libuma.a" -pthread -o "$dir/tick" 2>/dev/null; then
+	tick=-DPEER_TICK
+else
+	skipped 'idle memory by time' 'this libuma has no uma_reclaim_tick'
+fi
+
+# compile PROGRAM DEFINES SOURCE LIBRARIES...
+compile() {
+	program=$1 defines=$2 source=$3
+	shift 3
+	# shellcheck disable=SC2086
+	$CC -std=gnu11 -Wall -Wextra ${CFLAGS:--O2} -fno-builtin -Iinclude \
+		$defines $bulk $tick "$here/$source" -o "$dir/$program" "$@" \
+		-pthread 2>"$dir/$program.log"
+}
+# build NAME DEFINE LIBRARIES...: for the memory of libuma, one way of calling
+# it will do; system calls are seen of what is linked in.
+wrap=-Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise,--wrap=syscall
+wrap=$wrap,--wrap=process_madvise
 build() {
 	name=$1 define=$2
 	shift 2
-	# shellcheck disable=SC2086
-	$CC -std=gnu11 -Wall -Wextra ${CFLAGS:--O2} -fno-builtin -Iinclude \
-		-D"$define" $bulk "$here/bench.c" -o "$dir/$name" "$@" -pthread \
-		2>"$dir/$name.log"
+	compile "$name" "-D$define" bench.c "$@" || return
+	case $name/$1 in
+	inline/* | shared/*) ;;
+	*.a) compile "$name.memory" "-D$define -DPEER_WRAPPED" memory.c \
+		"$@" $wrap ;;
+	*) compile "$name.memory" "-D$define" memory.c "$@" ;;
+	esac
 }
 takes_part() {
 	echo "$1 $2 $("$dir/$1" about)" >>"$dir/variants"
@@ -135,12 +161,12 @@ rotated() {
 	echo "$@"
 }
 
+: >"$dir/raw"
 begin=$(date +%s)
 round=0
 while [ $round -lt "$rounds" ]; do
 	[ $(($(date +%s) - begin)) -lt "$seconds" ] || break
-	while read -r number kind; do
-		[ "$kind" != memory ] || [ "$round" -eq 0 ] || continue
+	while read -r number _; do
 		# shellcheck disable=SC2046,SC2086
 		row "$number" $round $(rotated $((round + number)) $variants)
 	done <"$dir/rows"
@@ -153,15 +179,23 @@ echo "rounds   $round" >>"$dir/about"
 
 awk -f "$here/raw.awk" -f "$here/table.awk" "$dir/variants" "$dir/about" \
 	"$dir/raw" >"$O/bench.txt" &&
-	awk -f "$here/raw.awk" -f "$here/chart.awk" "$dir/variants" \
-		"$dir/about" "$dir/raw" >"$O/bench.svg" || exit 1
+	awk -f "$here/raw.awk" -f "$here/svg.awk" -f "$here/chart.awk" \
+		"$dir/variants" "$dir/about" "$dir/raw" >"$O/bench.svg" ||
+	exit 1
 if [ -f "$dir/skipped" ]; then
 	{
 		echo
 		cat "$dir/skipped"
 	} >>"$O/bench.txt"
 fi
+if [ "$BENCH_MEMORY" != no ]; then
+	O=$O TICK=$tick sh "$here/memory.sh" || exit 1
+fi
 echo
 cat "$O/bench.txt"
+if [ "$BENCH_MEMORY" != no ]; then
+	echo
+	cat "$O/memory.txt"
+fi
 echo
-echo "table: $O/bench.txt, chart: $O/bench.svg"
+echo "tables: $O/*.txt, charts: $O/*.svg"

@@ -76,15 +76,10 @@ function to_best(r,    i, v, best)
 	print ""
 }
 
-function is_time(r)
-{
-	return !is_memory[r]
-}
-
 # A row that says what the others contain is compared with nothing.
 function is_compared(r)
 {
-	return is_time(r) && r !~ /^\(/
+	return r !~ /^\(/
 }
 
 function print_about(    i)
@@ -108,8 +103,7 @@ function print_times(    i)
 	print "least.\n"
 	heading(variant, nvariants)
 	for (i = 1; i <= nrows; i++)
-		if (is_time(row[i]))
-			medians(row[i])
+		medians(row[i])
 }
 
 function print_to_best(    i)
@@ -139,20 +133,9 @@ function print_to_glibc(    i, n, others)
 			to_glibc(row[i])
 }
 
-function print_resident(    i)
-{
-	print "\nResident bytes an item, of a million: all live; some freed, and"
-	print "the allocator told to give memory back.\n"
-	heading(variant, nvariants)
-	for (i = 1; i <= nrows; i++)
-		if (is_memory[row[i]])
-			medians(row[i])
-}
-
 END {
 	print_about()
 	print_times()
 	print_to_best()
 	print_to_glibc()
-	print_resident()
 }
