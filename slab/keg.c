@@ -314,22 +314,27 @@ keg_find_slab(struct keg *keg, const struct request *r)
 
 /*
  * Where an item lives, which must be in this keg and out; aborts otherwise.
- * The map is asked before anything is read through the address.  Locked.
+ * The map is asked before anything is read through the address, unless it lies
+ * in the slab near, which is the keg's.  Locked.
  */
-static struct place
-keg_locate(struct keg *keg, const struct request *r)
+static inline struct place
+keg_locate(struct keg *keg, struct slab *near, const struct request *r)
 {
-	struct slab *s = keg_find_slab(keg, r);
-	size_t off = (size_t)((const char *)r->r_item - s->us_base);
-	size_t stride = s->us_keg->uk_layout.l_stride;
-	struct place at = {s, (uint32_t)(off / stride)};
+	const char *item = r->r_item;
+	bool nearby =
+	    near != NULL && (uintptr_t)item - (uintptr_t)near->us_run <
+				keg->uk_layout.l_pages * UMA_PAGE_SIZE;
+	struct slab *s = nearby ? near : keg_find_slab(keg, r);
+	size_t off = (size_t)(item - s->us_base);
+	size_t i = keg_index(s->us_keg, off);
+	struct place at = {s, (uint32_t)i};
 
-	if (s->us_keg != keg)
+	if (uma_unlikely(s->us_keg != keg))
 		keg_fault_other(keg, r, s->us_keg, &at);
-	if ((const char *)r->r_item < s->us_base || at.p_index >= s->us_items ||
-	    off % stride != 0)
+	if (uma_unlikely(item < s->us_base || i >= s->us_items ||
+			 off != i * keg->uk_layout.l_stride))
 		keg_fault(keg, r, "misaligned ", &at, "not an item's start");
-	if (slab_bit(s->us_bits, at.p_index))
+	if (uma_unlikely(slab_bit(s->us_bits, at.p_index)))
 		keg_fault(keg, r, r->r_op[0] == 'f' ? "double " : "late ", &at,
 		    "the item is free");
 	return at;
@@ -342,7 +347,7 @@ keg_fail(struct keg *keg, const char *who, const void *item, const char *fault,
 	struct request r = {who, "free", item};
 
 	uma_lock_acquire(&keg->uk_lock);
-	struct place at = keg_locate(keg, &r);
+	struct place at = keg_locate(keg, NULL, &r);
 	r.r_op = fault;
 	keg_fault(keg, &r, "", &at, detail);
 }
@@ -396,11 +401,13 @@ keg_take(struct keg *keg, int domain, void **items, int n, uint64_t *fresh)
 static void
 keg_put(struct keg *keg, const char *who, void **items, int n)
 {
+	struct slab *s = NULL;
+
 	for (int k = 0; k < n; k++) {
 		struct request r = {who, "free", items[k]};
-		struct place at = keg_locate(keg, &r);
-		struct slab *s = at.p_slab;
+		struct place at = keg_locate(keg, s, &r);
 
+		s = at.p_slab;
 		slab_put(s, at.p_index);
 		s->us_changed = true;
 		slab_domain(keg, s)->kd_free++;
@@ -413,7 +420,7 @@ static void
 keg_mark_ready(struct keg *keg, void *item)
 {
 	struct request r = {keg->uk_config.kc_name, "free", item};
-	struct place at = keg_locate(keg, &r);
+	struct place at = keg_locate(keg, NULL, &r);
 
 	slab_bit_set(slab_ready_bits(at.p_slab), at.p_index);
 }
@@ -511,7 +518,7 @@ keg_check(struct keg *keg, const char *who, const char *op, const void *item)
 	struct request r = {who, op, item};
 
 	uma_lock_acquire(&keg->uk_lock);
-	struct place at = keg_locate(keg, &r);
+	struct place at = keg_locate(keg, NULL, &r);
 	uma_lock_release(&keg->uk_lock);
 	if (keg->uk_layout.l_refcnt == 0)
 		return NULL;
@@ -601,6 +608,7 @@ keg_create(const struct keg_config *kc)
 	keg->uk_layout = l;
 	keg->uk_config = *kc;
 	keg->uk_full_shift = keg_full_shift(l.l_items);
+	keg->uk_stride_inverse = UINT64_MAX / l.l_stride + 1;
 	uma_lock_init(&keg->uk_lock, UMA_RANK_KEG);
 	for (int d = 0; d < pages_domain_cnt(); d++)
 		for (int list = 0; list < LIST_CNT; list++)

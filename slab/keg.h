@@ -36,6 +36,7 @@ struct keg {
 	struct layout uk_layout;
 	struct keg_config uk_config;
 	uint32_t uk_full_shift; /* free items by this: which partial list */
+	uint64_t uk_stride_inverse; /* 2^64 / stride, rounded up */
 
 	struct uma_lock uk_lock;
 	/* guarded by uk_lock */
@@ -81,6 +82,17 @@ slab_body(const struct keg *keg, const struct slab *s)
 {
 	return keg->uk_layout.l_offpage ? keg->uk_layout.l_pages * UMA_PAGE_SIZE
 					: (size_t)((const char *)s - s->us_run);
+}
+
+/*
+ * The number of the item at so many bytes from the first: a division by the
+ * stride, exact as long as their product is below 2^64 (Granlund and
+ * Montgomery, "Division by Invariant Integers using Multiplication", 1994).
+ */
+static inline size_t
+keg_index(const struct keg *keg, size_t off)
+{
+	return (size_t)((unsigned __int128)off * keg->uk_stride_inverse >> 64);
 }
 
 static inline struct keg_domain *

@@ -19,30 +19,6 @@ slab_init(
 		s->us_bits[items / 64] = ((uint64_t)1 << (items % 64)) - 1;
 }
 
-uint32_t
-slab_take(struct slab *s)
-{
-	uint32_t w = s->us_hint;
-
-	UMA_ASSERT(s->us_free > 0, "slab %p", (void *)s);
-	while (s->us_bits[w] == 0)
-		w++;
-	uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(s->us_bits[w]);
-	s->us_bits[w] &= s->us_bits[w] - 1;
-	s->us_hint = w;
-	s->us_free--;
-	return i;
-}
-
-void
-slab_put(struct slab *s, uint32_t i)
-{
-	UMA_ASSERT(!slab_bit(s->us_bits, i), "slab %p", (void *)s);
-	slab_bit_set(s->us_bits, i);
-	s->us_hint = uma_min(s->us_hint, i / 64);
-	s->us_free++;
-}
-
 bool
 slab_is_valid(const struct slab *s)
 {

@@ -82,15 +82,35 @@ slab_bit_next(const uint64_t *bits, size_t from, size_t to, bool on)
 	return to;
 }
 
-/*
- * slab_init: a header in zeroed memory; all items free and fresh.
- * slab_take: the lowest free item becomes used; there is one.
- * slab_put: item i becomes free again.
- */
+/* The lowest free item becomes used; there is one. */
+static inline uint32_t
+slab_take(struct slab *s)
+{
+	uint32_t w = s->us_hint;
+
+	UMA_ASSERT(s->us_free > 0, "slab %p", (void *)s);
+	while (s->us_bits[w] == 0)
+		w++;
+	uint32_t i = w * 64 + (uint32_t)__builtin_ctzll(s->us_bits[w]);
+	s->us_bits[w] &= s->us_bits[w] - 1;
+	s->us_hint = w;
+	s->us_free--;
+	return i;
+}
+
+/* Item i becomes free again. */
+static inline void
+slab_put(struct slab *s, uint32_t i)
+{
+	UMA_ASSERT(!slab_bit(s->us_bits, i), "slab %p", (void *)s);
+	slab_bit_set(s->us_bits, i);
+	s->us_hint = uma_min(s->us_hint, i / 64);
+	s->us_free++;
+}
+
+/* A header in zeroed memory; all items free and fresh. */
 void slab_init(
     struct slab *s, struct keg *keg, char *run, size_t colour, uint32_t items);
-uint32_t slab_take(struct slab *s);
-void slab_put(struct slab *s, uint32_t i);
 
 /* us_free and us_hint agree with the bitmap. */
 bool slab_is_valid(const struct slab *s);
