@@ -16,14 +16,13 @@ static void *item[MANY];
 static void *
 header_alloc(size_t size)
 {
-	return calloc(1, size);
+	return meta_alloc(size, 0);
 }
 
 static void
 header_free(void *header, size_t size)
 {
-	(void)size;
-	free(header);
+	meta_free(header, size);
 }
 
 static uma_init init;

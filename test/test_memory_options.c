@@ -66,13 +66,21 @@ faults(void)
 static long
 faults_of_fresh_items(uma_zone_t z)
 {
-	long before;
-
 	take_all(z);
-	before = faults();
+	long before = faults();
 	for (int i = 0; i < ITEMS; i++)
 		memset(item[i], i, SIZE);
 	return faults() - before;
+}
+
+/* Sanitizers keep books of each access, and these books fault. */
+static void
+expect_no_faults(uma_zone_t z)
+{
+	long n = faults_of_fresh_items(z);
+
+	if (!TEST_ASAN && !TEST_TSAN)
+		ck_assert_int_le(n, 2);
 }
 
 /* What follows NAME in the part of /proc/self/smaps about an address. */
@@ -151,11 +159,11 @@ START_TEST(prefault_leaves_nothing_to_fault_for_the_user)
 {
 	uma_zone_t z = zone_with("vm.uma.prefault=1");
 
-	ck_assert_int_le(faults_of_fresh_items(z), 2);
+	expect_no_faults(z);
 	free_all(z);
 	/* And what went back is there again when it is handed out again. */
 	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
-	ck_assert_int_le(faults_of_fresh_items(z), 2);
+	expect_no_faults(z);
 }
 END_TEST
 
@@ -173,12 +181,12 @@ START_TEST(locked_memory_is_locked_and_stays)
 		return;
 	}
 	z = zone_with("vm.uma.mlock=1");
-	ck_assert_int_le(faults_of_fresh_items(z), 2);
+	expect_no_faults(z);
 	ck_assert(has_vm_flag(item[0], " lo"));
 	free_all(z);
 	/* The system refuses to take it; items are as good as ever. */
 	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
-	ck_assert_int_le(faults_of_fresh_items(z), 2);
+	expect_no_faults(z);
 	free_all(z);
 }
 END_TEST
