@@ -73,8 +73,13 @@ void pages_drop(struct pages_range *range, int n);
  */
 bool pages_idle(int64_t until);
 
-/* Bytes of memory that runs handed out and dirty free pages take.  No lock. */
+/*
+ * Bytes of memory that runs handed out and dirty free pages take, less the
+ * pages of the former that their owner says have none.  No lock.
+ */
 size_t pages_held(void);
+void pages_absent_add(size_t npages);
+void pages_absent_sub(size_t npages);
 
 struct pages_stat {
 	size_t ps_reserved; /* bytes of address space */

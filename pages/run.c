@@ -493,10 +493,30 @@ pages_drop(struct pages_range *range, int n)
 			memset(range[i].pr_start, 0, range[i].pr_len);
 }
 
+static _Atomic size_t pages_absent;
+
+void
+pages_absent_add(size_t npages)
+{
+	atomic_fetch_add_explicit(&pages_absent, npages, memory_order_relaxed);
+}
+
+void
+pages_absent_sub(size_t npages)
+{
+	atomic_fetch_sub_explicit(&pages_absent, npages, memory_order_relaxed);
+}
+
 size_t
 pages_held(void)
 {
-	return atomic_load_explicit(&runs.r_held, memory_order_relaxed);
+	size_t held = atomic_load_explicit(&runs.r_held, memory_order_relaxed);
+	size_t absent =
+	    atomic_load_explicit(&pages_absent, memory_order_relaxed)
+	    << PAGE_SHIFT;
+
+	/* The two are read one after the other. */
+	return held - uma_min(held, absent);
 }
 
 void

@@ -352,6 +352,26 @@ keg_fail(struct keg *keg, const char *who, const void *item, const char *fault,
 	keg_fault(keg, &r, "", &at, detail);
 }
 
+size_t
+slab_pages_fresh(
+    const struct keg *keg, struct slab *s, size_t start, size_t end)
+{
+	size_t stride = keg->uk_layout.l_stride, cnt = 0;
+	size_t colour = (size_t)(s->us_base - s->us_run);
+
+	for (size_t at = start & ~UMA_PAGE_MASK; at < end;
+	     at += UMA_PAGE_SIZE) {
+		size_t first = at > colour ? (at - colour) / stride : 0;
+		size_t last = uma_max(at + UMA_PAGE_SIZE, colour) - colour;
+
+		last =
+		    uma_min((last + stride - 1) / stride, (size_t)s->us_items);
+		cnt += first >= last || slab_bit_next(slab_ready_bits(s), first,
+					    last, true) == last;
+	}
+	return cnt;
+}
+
 /* ---- import and release ---- */
 
 /* The fullest slab with a free item, so that others get empty; or NULL. */
@@ -374,6 +394,7 @@ keg_take(struct keg *keg, int domain, void **items, int n, uint64_t *fresh)
 {
 	struct keg_domain *kd = &keg->uk_domain[domain];
 	bool hooks = keg_has_hooks(keg);
+	size_t stride = keg->uk_layout.l_stride;
 	struct slab *s;
 	int got = 0;
 
@@ -383,6 +404,13 @@ keg_take(struct keg *keg, int domain, void **items, int n, uint64_t *fresh)
 		while (got < n && s->us_free > 0) {
 			uint32_t i = slab_take(s);
 
+			if (kd->kd_absent > 0 && !slab_bit(ready, i)) {
+				size_t at =
+				    (size_t)(slab_item(keg, s, i) - s->us_run);
+
+				keg_absent_sub(kd,
+				    slab_pages_fresh(keg, s, at, at + stride));
+			}
 			if (!hooks)
 				slab_bit_set(ready, i);
 			else if (!slab_bit(ready, i))

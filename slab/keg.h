@@ -29,7 +29,19 @@ struct keg_domain {
 	size_t kd_empty; /* slabs on LIST_EMPTY */
 	size_t kd_empty_least; /* fewest since the last keg_idle */
 	size_t kd_idle; /* of them, that this one has yet to give back */
+	size_t kd_absent; /* pages of slabs that have no memory, at least */
 };
+
+/* Pages of the domain got memory again, at most so many.  Locked. */
+static inline void
+keg_absent_sub(struct keg_domain *kd, size_t npages)
+{
+	npages = uma_min(npages, kd->kd_absent);
+	if (npages > 0) {
+		kd->kd_absent -= npages;
+		pages_absent_sub(npages);
+	}
+}
 
 struct keg {
 	/* set once */
@@ -112,6 +124,12 @@ keg_list_for(const struct keg *keg, const struct slab *s)
 	return LIST_PARTIAL + (s->us_free >> keg->uk_full_shift);
 }
 
+/*
+ * Of the pages that the bytes of a slab from start to end are on, those that
+ * have no memory, or are not known to: none of their items is ready.  Locked.
+ */
+size_t slab_pages_fresh(
+    const struct keg *keg, struct slab *s, size_t start, size_t end);
 /* Move a slab there.  Locked. */
 void keg_relink(struct keg *keg, struct slab *s);
 /* Give back a slab that is on no list and in no hash.  Unlocked. */

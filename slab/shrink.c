@@ -24,6 +24,7 @@ struct hole {
 	struct slab *h_slab;
 	size_t h_start, h_end; /* bytes from the slab's first page on */
 	size_t h_first, h_last; /* items: first, and one behind the last */
+	size_t h_absent; /* pages that lose their memory by it */
 };
 
 /* What one round has in hand, from as many slabs as it takes. */
@@ -60,8 +61,10 @@ hole_between(const struct keg *keg, struct slab *s, size_t first, size_t last,
 }
 
 static void
-hole_claim(struct keg *keg, const struct hole *h)
+hole_claim(struct keg *keg, struct hole *h)
 {
+	h->h_absent = (h->h_end - h->h_start) / UMA_PAGE_SIZE -
+		      slab_pages_fresh(keg, h->h_slab, h->h_start, h->h_end);
 	for (size_t i = h->h_first; i < h->h_last; i++)
 		slab_bit_clear(h->h_slab->us_bits, i);
 	h->h_slab->us_free -= (uint32_t)(h->h_last - h->h_first);
@@ -80,6 +83,8 @@ hole_give(struct keg *keg, const struct hole *h)
 		slab_put(s, (uint32_t)i);
 	}
 	slab_domain(keg, s)->kd_free += h->h_last - h->h_first;
+	slab_domain(keg, s)->kd_absent += h->h_absent;
+	pages_absent_add(h->h_absent);
 	keg_relink(keg, s);
 }
 
@@ -168,6 +173,8 @@ claim_drop(struct keg *keg, struct claim *c)
 		clear_between(start + range[k].pr_len,
 		    slab_item(keg, h->h_slab, h->h_last));
 		len += range[k].pr_dropped ? range[k].pr_len : 0;
+		if (!range[k].pr_dropped)
+			c->c_hole[k].h_absent = 0;
 	}
 	return len;
 }
@@ -259,6 +266,10 @@ keg_detach(struct keg *keg, int domain, int list)
 		cds_list_del(&s->us_link);
 		kd->kd_slabs--;
 		kd->kd_free -= s->us_items;
+		if (kd->kd_absent > 0)
+			keg_absent_sub(
+			    kd, slab_pages_fresh(keg, s, 0,
+				    keg->uk_layout.l_pages * UMA_PAGE_SIZE));
 		kd->kd_empty -= list == LIST_EMPTY;
 		kd->kd_empty_least = uma_min(kd->kd_empty_least, kd->kd_empty);
 		if (keg->uk_config.kc_flags & UMA_ZONE_HASH)

@@ -193,23 +193,12 @@ END_TEST
 
 /* ---- how often ---- */
 
-static _Atomic int finis;
-
-static void
-count_fini(void *mem, int size)
-{
-	(void)mem;
-	(void)size;
-	finis++;
-}
-
-/* The zone whose items' end tells of reclaims: free ones of several slabs. */
+/* The zone whose slabs tell of reclaims: it has free items, and no others. */
 #define TELL_ITEMS 512
 static uma_zone_t
 make_telltale(void)
 {
-	return uma_zcreate(
-	    "tell", SIZE, NULL, NULL, NULL, count_fini, UMA_ALIGN_PTR, 0);
+	return make_zone("tell");
 }
 
 static void
@@ -221,7 +210,15 @@ arm(uma_zone_t tell)
 		p[i] = uma_zalloc(tell, M_WAITOK);
 	for (int i = 0; i < TELL_ITEMS; i++)
 		uma_zfree(tell, p[i]);
-	finis = 0;
+}
+
+static bool
+has_told(uma_zone_t tell)
+{
+	struct uma_zone_stat st = {.size = sizeof st};
+
+	ck_assert_int_eq(uma_zone_stat(tell, &st), 0);
+	return st.slabs == 0;
 }
 
 START_TEST(reclaims_are_a_second_apart)
@@ -232,21 +229,21 @@ START_TEST(reclaims_are_a_second_apart)
 	uma_set_limit(1);
 	double start = test_now();
 	take(zone, ITEMS / 4);
-	ck_assert_int_gt(finis, 0);
+	ck_assert(has_told(tell));
 
 	/* Armed again, which itself is above the limit. */
 	arm(tell);
 	give(zone, ITEMS / 4);
 	take(zone, ITEMS / 2);
-	int within = finis;
+	bool within = has_told(tell);
 	/* On a machine that stood still the second is over. */
 	if (test_now() - start < 1)
-		ck_assert_int_eq(within, 0);
+		ck_assert(!within);
 
 	test_sleep_ms(1100);
 	give(zone, ITEMS / 2);
 	take(zone, ITEMS);
-	ck_assert_int_gt(finis, 0);
+	ck_assert(has_told(tell));
 	give(zone, ITEMS);
 	uma_zdestroy(zone);
 	uma_zdestroy(tell);
@@ -291,7 +288,7 @@ START_TEST(the_rate_is_the_whole_processs)
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, churn, &shared);
 	while (test_now() - start < RUN_MS / 1e3) {
-		if (finis > 0) {
+		if (has_told(tell)) {
 			rounds++;
 			arm(tell);
 		}
@@ -310,44 +307,59 @@ START_TEST(the_rate_is_the_whole_processs)
 }
 END_TEST
 
-/* ---- inside of a reclaim ---- */
+/* ---- in the middle of an allocation ---- */
 
-static uma_zone_t other;
-static int depth, deepest;
+static int finis;
 
 static void
-fini_allocates(void *mem, int size)
+count_fini(void *mem, int size)
 {
 	(void)mem;
 	(void)size;
-	/* The time until the next reclaim passes inside of this one. */
-	if (deepest == 0)
-		test_sleep_ms(1100);
-	depth++;
-	if (depth > deepest)
-		deepest = depth;
-	void *p = uma_zalloc(other, M_NOWAIT);
-	ck_assert_ptr_nonnull(p);
-	uma_zfree(other, p);
-	depth--;
+	finis++;
 }
 
-START_TEST(a_fini_that_allocates_above_the_limit_starts_no_reclaim)
+/* It might want a lock that whoever allocates holds. */
+START_TEST(no_fini_runs_in_the_thread_that_allocates)
 {
-	other = uma_zcreate("other", SIZE, NULL, NULL, NULL, NULL,
-	    UMA_ALIGN_PTR, UMA_ZONE_NOBUCKET);
-	uma_zone_t tell = uma_zcreate(
-	    "tell", SIZE, NULL, NULL, NULL, fini_allocates, UMA_ALIGN_PTR, 0);
+	uma_zone_t other = uma_zcreate(
+	    "other", SIZE, NULL, NULL, NULL, count_fini, UMA_ALIGN_PTR, 0);
 	uma_zone_t zone = make_zone("z");
 
-	arm(tell);
+	fill_cache(other);
+	ck_assert_uint_gt(cached(other), 0);
 	uma_set_limit(1);
 	take(zone, ITEMS / 4);
-	ck_assert_int_eq(deepest, 1);
+	ck_assert_uint_eq(cached(other), 0);
+	ck_assert_int_eq(finis, 0);
+	uma_zone_reclaim(other, UMA_RECLAIM_DRAIN);
+	ck_assert_int_gt(finis, 0);
 	give(zone, ITEMS / 4);
 	uma_zdestroy(zone);
-	uma_zdestroy(tell);
 	uma_zdestroy(other);
+}
+END_TEST
+
+static void
+run_fini_in_helper(void)
+{
+	uma_zone_t other = uma_zcreate(
+	    "other", SIZE, NULL, NULL, NULL, count_fini, UMA_ALIGN_PTR, 0);
+
+	fill_cache(other);
+	uma_set_limit(1);
+	for (int i = 0; i < 500 && cached(other) > 0; i++)
+		test_sleep_ms(20);
+	ck_assert_uint_eq(cached(other), 0);
+	uma_zdestroy(other);
+	ck_assert_int_gt(finis, 0);
+}
+
+START_TEST(the_helper_thread_sees_to_the_limit)
+{
+	setenv("UMA_OPTIONS",
+	    "vm.uma.reclaim_thread=1,vm.uma.reclaim_period=100", 1);
+	run_fini_in_helper();
 }
 END_TEST
 
@@ -361,7 +373,8 @@ main(void)
 	    crossing_the_limit_takes_what_another_zone_caches,
 	    no_allocation_fails_above_the_limit, errno_stays,
 	    reclaims_are_a_second_apart, the_rate_is_the_whole_processs,
-	    a_fini_that_allocates_above_the_limit_starts_no_reclaim};
+	    no_fini_runs_in_the_thread_that_allocates,
+	    the_helper_thread_sees_to_the_limit};
 	Suite *s = suite_create("total");
 	TCase *tc = tcase_create("total");
 

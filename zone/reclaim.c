@@ -50,8 +50,9 @@ reclaim_check(int request, int domain)
 	    "bad reclaim domain %d", domain);
 }
 
+/* hooks: slabs of zones with a fini go, too. */
 static void
-zone_reclaim(struct uma_zone *zone, int request, int domain)
+zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 {
 	/* In depots that are not sorted any bucket may have its items. */
 	int caches = zone->uz_sorts ? domain : UMA_ANYDOMAIN;
@@ -65,7 +66,8 @@ zone_reclaim(struct uma_zone *zone, int request, int domain)
 	else
 		zone_drain_domain(zone, caches);
 	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
-	keg_reclaim(zone->uz_keg, domain, false);
+	if (hooks || !zone->uz_fini)
+		keg_reclaim(zone->uz_keg, domain, false);
 }
 
 void
@@ -74,14 +76,14 @@ headers_reclaim(int request, int domain)
 	struct uma_zone *zone;
 
 	for (size_t z = 0; (zone = header_zone(z)) != NULL; z++)
-		zone_reclaim(zone, request, domain);
+		zone_reclaim(zone, request, domain, true);
 }
 
 void
 uma_zone_reclaim_domain(uma_zone_t zone, int request, int domain)
 {
 	reclaim_check(request, domain);
-	zone_reclaim(zone, request, domain);
+	zone_reclaim(zone, request, domain, true);
 	headers_reclaim(request, domain);
 	pages_release();
 }
@@ -96,15 +98,27 @@ uma_zone_reclaim(uma_zone_t zone, int request)
  * The internal zones, which hold other kegs' headers, are the oldest, hence the
  * last of the list: they are reached when the others are done with them.
  */
-void
-uma_reclaim_domain(int request, int domain)
+static void
+reclaim_all(int request, int domain, bool hooks)
 {
 	struct uma_zone *zone = NULL;
 
-	reclaim_check(request, domain);
 	while ((zone = zlist_next(zone)) != NULL)
-		zone_reclaim(zone, request, domain);
+		zone_reclaim(zone, request, domain, hooks);
 	pages_release();
+}
+
+void
+uma_reclaim_domain(int request, int domain)
+{
+	reclaim_check(request, domain);
+	reclaim_all(request, domain, true);
+}
+
+void
+reclaim_without_hooks(void)
+{
+	reclaim_all(UMA_RECLAIM_DRAIN_CPU, UMA_ANYDOMAIN, false);
 }
 
 void

@@ -81,7 +81,9 @@ reclaimer_main(void *arg)
 {
 	pthread_setname_np(pthread_self(), "uma_reclaim");
 	for (;;) {
-		if (reclaimer_wait(tick_round())) {
+		int64_t next = tick_round();
+
+		if (reclaimer_wait(uma_min(next, total_watch()))) {
 			(void)uma_pressure_handle();
 			reclaimer_sleep(RECLAIMER_REST_NS);
 		}

@@ -11,10 +11,11 @@
  * may fail; here it is none, since M_WAITOK callers would wait for frees that
  * no rule promises.
  *
- * The check stands where a keg is about to grow: the only place where the total
- * rises, and rare.  Above the limit the caches of all CPUs are emptied, at most
- * once a second, by the thread that came by; a program that really needs more
- * than its limit then works on with a cost that is bounded.
+ * The check stands where items come from slabs, which is where the total may
+ * rise.  Above the limit the caches of all CPUs are emptied, at most once a
+ * second, by the thread that came by, or by the helper if there is one; a
+ * program that really needs more than its limit works on with a cost that is
+ * bounded.
  */
 #include <errno.h>
 
@@ -24,9 +25,11 @@
 #include "zone_int.h"
 
 #define TOTAL_PERIOD_NS INT64_C(1000000000)
+#define TOTAL_NONE_NS	(20 * TOTAL_PERIOD_NS) /* a limit may be set later */
 #define TOTAL_UNSET	UINT64_MAX /* as vm.uma.limit has it */
 
 static _Atomic uint64_t total_limit = TOTAL_UNSET;
+static _Atomic int64_t total_next_at; /* the next reclaim */
 
 static uint64_t
 total_get(void)
@@ -37,20 +40,18 @@ total_get(void)
 	return limit == TOTAL_UNSET ? uma_settings.set_limit : limit;
 }
 
+/*
+ * In the middle of an allocation a lock may be held that the fini of quite
+ * another zone wants: the slabs of zones with one stay then.
+ */
 static UMA_COLD void
 total_reclaim(void)
 {
-	/* A fini hook that allocates inside a reclaim gets no other. */
-	static __thread bool reclaiming
-	    __attribute__((tls_model("initial-exec")));
-	static _Atomic int64_t next_at;
 	int saved = errno;
 
-	if (reclaiming || !warn_due(&next_at, TOTAL_PERIOD_NS))
+	if (!warn_due(&total_next_at, TOTAL_PERIOD_NS))
 		return;
-	reclaiming = true;
-	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
-	reclaiming = false;
+	reclaim_without_hooks();
 	errno = saved;
 }
 
@@ -59,8 +60,20 @@ total_check(void)
 {
 	uint64_t limit = total_get();
 
-	if (uma_unlikely(limit != 0 && pages_held() > limit))
+	if (uma_unlikely(limit != 0 && pages_held() > limit) &&
+	    !reclaimer_runs())
 		total_reclaim();
+}
+
+int64_t
+total_watch(void)
+{
+	uint64_t limit = total_get();
+
+	if (limit != 0 && pages_held() > limit &&
+	    warn_due(&total_next_at, TOTAL_PERIOD_NS))
+		uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
+	return uma_now_ns() + (limit != 0 ? TOTAL_PERIOD_NS : TOTAL_NONE_NS);
 }
 
 void

@@ -183,6 +183,8 @@ void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
 
 /* The internal zones of headers: see uma_zone_reclaim_domain(). */
 void headers_reclaim(int request, int domain);
+/* DRAIN_CPU of all zones, but slabs of those with a fini stay. */
+void reclaim_without_hooks(void);
 
 /* Move all cached items back to the keg; CPUs' own and the depots'. */
 void zone_drain(struct uma_zone *zone);
@@ -316,10 +318,12 @@ void reclaimer_fork_child(void);
 /* ---- total.c ---- */
 
 /*
- * Before a keg grows: above the soft total, reclaim, once a second.  Runs
- * hooks, keeps errno.
+ * Before items come from slabs: above the soft total, reclaim, once a second.
+ * Runs no hooks, keeps errno.
  */
 void total_check(void);
+/* The helper's look at the total, with hooks; when the next one is due. */
+int64_t total_watch(void);
 
 /* ---- pressure.c ---- */
 

@@ -58,7 +58,7 @@ UMA_API int uma_pressure_handle(void);
  * waits for it.
  *
  * uma_set_limit  bytes; 0 for none.  Starts as vm.uma.limit.  Looked at when a
- *                zone grows next; fini hooks run in the thread that allocates.
+ *                zone next takes items from its slabs.
  * uma_limit      the limit, in bytes; 0 for none.
  * uma_size       bytes of memory that zones and the library itself hold.
  * uma_avail      uma_limit() - uma_size(), which may be negative; without a
