@@ -95,7 +95,8 @@ chunk_pages(size_t class)
 static void *
 pool_grow(size_t npages)
 {
-	void *run = pages_alloc(npages, UMA_PAGE_SIZE, 0, PAGES_ZERO);
+	void *run =
+	    pages_alloc(npages, UMA_PAGE_SIZE, 0, PAGES_ZERO | PAGES_QUIET);
 
 	if (run == NULL)
 		return NULL;

@@ -31,6 +31,7 @@ enum {
 	PAGES_ZERO = 1, /* the run reads as zero */
 	PAGES_NODUMP =
 	    2, /* keep it out of core dumps; hand it to pages_free too */
+	PAGES_QUIET = 4, /* locks may be held: say nothing now */
 };
 
 /*
@@ -41,6 +42,10 @@ enum {
  * Returns NULL, errno ENOMEM, when the system gives no more.
  */
 void *pages_alloc(size_t npages, size_t align, int domain, int flags);
+
+/* The same; *dirty: some of it has memory already. */
+void *pages_alloc_told(
+    size_t npages, size_t align, int domain, int flags, bool *dirty);
 
 /* pages_free: take a run back; needs no memory.  Its map entries: PM_PAGES. */
 void pages_free(void *run, size_t npages, int flags);

@@ -258,6 +258,15 @@ run_clear(struct piece *pc, size_t at, size_t npages)
 void *
 pages_alloc(size_t npages, size_t align, int domain, int flags)
 {
+	bool dirty;
+
+	return pages_alloc_told(npages, align, domain, flags, &dirty);
+}
+
+void *
+pages_alloc_told(
+    size_t npages, size_t align, int domain, int flags, bool *has_memory)
+{
 	int saved = errno;
 	size_t at = 0, align_pages = align >> PAGE_SHIFT;
 	struct want w = {.w_pages = npages,
@@ -282,10 +291,12 @@ pages_alloc(size_t npages, size_t align, int domain, int flags)
 		piece_take(pc, at, npages);
 		runs.r_used += npages;
 		runs.r_dirty -= dirty - pc->pc_dirty_cnt;
+		*has_memory = dirty != pc->pc_dirty_cnt && !vm_prefaults();
 	}
 	runs_leave();
 
-	vm_say();
+	if (!(flags & PAGES_QUIET))
+		vm_say();
 	if (pc == NULL)
 		return NULL;
 	void *run = piece_page(pc, at);

@@ -16,6 +16,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA	     0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
@@ -230,12 +233,21 @@ vm_unmap(void *base, size_t len)
 	return ok;
 }
 
-/* Never MADV_FREE: a released page is taken for zero. */
+/*
+ * Never MADV_FREE: a released page is taken for zero.  Locked memory has a call
+ * of its own, since Linux 5.18.
+ */
+static int
+release_advice(void)
+{
+	return vm_config.pg_mlock ? MADV_DONTNEED_LOCKED : MADV_DONTNEED;
+}
+
 bool
 vm_release(void *base, size_t len)
 {
 	int saved = errno;
-	bool ok = madvise(base, len, MADV_DONTNEED) == 0;
+	bool ok = madvise(base, len, release_advice()) == 0;
 
 	errno = saved;
 	return ok;
@@ -265,7 +277,7 @@ release_at_once(struct pages_range *range, int n)
 		range[i].pr_dropped = true;
 	}
 	ssize_t done =
-	    process_madvise(PIDFD_OF_SELF, v, (size_t)n, MADV_DONTNEED, 0);
+	    process_madvise(PIDFD_OF_SELF, v, (size_t)n, release_advice(), 0);
 	if (done < 0 && (errno == ENOSYS || errno == EBADF || errno == EPERM))
 		refused = true;
 	return done == (ssize_t)len;

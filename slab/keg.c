@@ -71,7 +71,7 @@ keg_relink(struct keg *keg, struct slab *s)
 	uma_lock_assert_held(&keg->uk_lock);
 	kd->kd_empty += (list == LIST_EMPTY) - (s->us_list == LIST_EMPTY);
 	kd->kd_empty_least = uma_min(kd->kd_empty_least, kd->kd_empty);
-	s->us_list = list & 0x3f;
+	s->us_list = list & 0xf;
 	cds_list_del(&s->us_link);
 	if (keg->uk_reclaims > 0 && s->us_round == keg->uk_round)
 		cds_list_add_tail(&s->us_link, &kd->kd_list[list]);
@@ -147,7 +147,7 @@ keg_slab_free(struct keg *keg, struct slab *s)
 	const struct layout *l = &keg->uk_layout;
 	size_t from = l->l_pages, to = l->l_pages;
 
-	if (keg_places_tell(keg))
+	if (keg_places_tell(keg) && !s->us_kept)
 		slab_untouched(keg, s, &from, &to);
 	pages_free_touched(
 	    s->us_run, l->l_pages, from, to, keg_page_flags(keg));
@@ -176,8 +176,9 @@ static struct slab *
 keg_slab_alloc(struct keg *keg, int domain)
 {
 	const struct layout *l = &keg->uk_layout;
-	char *run = pages_alloc(
-	    l->l_pages, l->l_start_align, domain, keg_page_flags(keg));
+	bool memory;
+	char *run = pages_alloc_told(
+	    l->l_pages, l->l_start_align, domain, keg_page_flags(keg), &memory);
 
 	if (run == NULL)
 		return NULL;
@@ -189,6 +190,7 @@ keg_slab_alloc(struct keg *keg, int domain)
 	}
 	slab_init(s, keg, run, colour, l->l_items);
 	s->us_domain = (uint8_t)pages_domain_of(run);
+	s->us_memory = memory;
 	CDS_INIT_LIST_HEAD(&s->us_link);
 	return s;
 }
@@ -246,7 +248,9 @@ keg_item_init(struct keg *keg, void *item, int flags)
 
 	/* Fresh items are zero, whatever an init has begun with. */
 	if (error != 0 && !(kc->kc_flags & UMA_ZONE_NOTOUCH))
-		memset(item, 0, keg->uk_layout.l_stride);
+		for (int c = 0; c < kc->kc_copies; c++)
+			memset((char *)item + (size_t)c * UMA_PCPU_STRIDE, 0,
+			    keg->uk_layout.l_stride);
 	errno = saved;
 	return error;
 }
@@ -306,7 +310,10 @@ keg_find_slab(struct keg *keg, const struct request *r)
 	if (pagemap_tag(word) == PM_KEG) {
 		if (pagemap_ptr(word) != keg)
 			keg_fault_other(keg, r, pagemap_ptr(word), &nowhere);
-		return hash_find(&keg->uk_hash, r->r_item);
+		struct slab *s = hash_find(&keg->uk_hash, r->r_item);
+		/* NULL: a reclaim is about to give it back. */
+		if (s != NULL)
+			return s;
 	}
 	keg_fault(keg, r, "foreign ", &nowhere,
 	    word == PM_NONE ? "not libuma's memory" : "no zone's memory now");
@@ -486,7 +493,12 @@ keg_init_batch(struct keg *keg, void **items, int n, const uint64_t *fresh,
 			keg_mark_ready(keg, items[k]);
 		items[left++] = items[k];
 	}
-	keg_put(keg, keg->uk_config.kc_name, refused, nrefused);
+	if (nrefused > 0) {
+		struct request r = {keg->uk_config.kc_name, "free", refused[0]};
+
+		keg_locate(keg, NULL, &r).p_slab->us_kept = true;
+		keg_put(keg, keg->uk_config.kc_name, refused, nrefused);
+	}
 	keg_settled(keg);
 	uma_lock_release(&keg->uk_lock);
 	return left;
@@ -504,6 +516,27 @@ keg_take_any(struct keg *keg, void **items, int n, uint64_t *fresh)
 	keg_settled(keg);
 	uma_lock_release(&keg->uk_lock);
 	return got;
+}
+
+/*
+ * Free items may be in a reclaim's hands, which gives them back within one call
+ * to the system, unless there is a fini, that may want what the caller has.
+ * False: there are none.  Unlocked.
+ */
+static bool
+keg_wait_hands(struct keg *keg)
+{
+	uma_lock_acquire(&keg->uk_lock);
+	uint32_t hands = keg->uk_config.kc_fini == NULL ? keg->uk_hands : 0;
+	keg->uk_hands_waiters += hands > 0;
+	uma_lock_release(&keg->uk_lock);
+	if (hands == 0)
+		return false;
+	uma_wait(&keg->uk_hands, hands, -1);
+	uma_lock_acquire(&keg->uk_lock);
+	keg->uk_hands_waiters--;
+	uma_lock_release(&keg->uk_lock);
+	return true;
 }
 
 int
@@ -524,8 +557,11 @@ keg_import(
 		if (got == 0)
 			domain = keg_grow(keg, domain, NULL);
 	}
-	if (got == 0)
+	while (got == 0) {
 		got = keg_take_any(keg, items, n, fresh);
+		if (got == 0 && !keg_wait_hands(keg))
+			break;
+	}
 	if (got > 0 && keg_has_hooks(keg))
 		got = keg_init_batch(keg, items, got, fresh, flags, hook);
 	return got;
@@ -594,6 +630,7 @@ keg_prealloc(struct keg *keg, int n, int flags, int *made, bool *hook)
 		*hook = error != 0;
 		uma_lock_acquire(&keg->uk_lock);
 		s->us_prealloc = error == 0;
+		s->us_kept = error != 0;
 		keg_relink(keg, s);
 		uma_lock_release(&keg->uk_lock);
 		if (error != 0)
@@ -731,4 +768,15 @@ struct uma_lock *
 keg_lock(struct keg *keg)
 {
 	return &keg->uk_lock;
+}
+
+/* What other threads had in hand is out for ever; nobody waits for it. */
+void
+keg_fork_child(struct keg *keg)
+{
+	keg->uk_hands = 0;
+	keg->uk_hands_waiters = 0;
+	keg->uk_reclaims = 0;
+	keg->uk_idling = false;
+	uma_lock_fork_child(&keg->uk_lock);
 }

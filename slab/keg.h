@@ -58,6 +58,8 @@ struct keg {
 	uint16_t uk_round; /* number of the last reclaim */
 	uint16_t uk_reclaims; /* under way, a keg_idle among them */
 	bool uk_idling; /* it goes on at the next call */
+	_Atomic uint32_t uk_hands; /* free items and slabs in reclaims' hands */
+	uint32_t uk_hands_waiters;
 	struct keg_domain uk_domain[]; /* pages_domain_cnt() of them */
 };
 

@@ -25,6 +25,7 @@ struct hole {
 	size_t h_start, h_end; /* bytes from the slab's first page on */
 	size_t h_first, h_last; /* items: first, and one behind the last */
 	size_t h_absent; /* pages that lose their memory by it */
+	bool h_kept; /* the system refused it */
 };
 
 /* What one round has in hand, from as many slabs as it takes. */
@@ -55,9 +56,9 @@ hole_between(const struct keg *keg, struct slab *s, size_t first, size_t last,
 	h->h_first = h->h_start > colour ? (h->h_start - colour) / stride : 0;
 	h->h_last = (h->h_end - colour + stride - 1) / stride;
 	h->h_last = uma_min(h->h_last, last);
-	/* Where all are fresh there is no memory. */
-	return slab_bit_next(slab_ready_bits(s), h->h_first, h->h_last, true) <
-	       h->h_last;
+	/* Where all are fresh there is no memory, unless from the last user. */
+	return s->us_memory || slab_bit_next(slab_ready_bits(s), h->h_first,
+				   h->h_last, true) < h->h_last;
 }
 
 static void
@@ -69,6 +70,30 @@ hole_claim(struct keg *keg, struct hole *h)
 		slab_bit_clear(h->h_slab->us_bits, i);
 	h->h_slab->us_free -= (uint32_t)(h->h_last - h->h_first);
 	slab_domain(keg, h->h_slab)->kd_free -= h->h_last - h->h_first;
+	keg->uk_hands++;
+}
+
+/* What was in hand is back, or with the system.  Locked. */
+static void
+hands_empty(struct keg *keg, uint32_t n)
+{
+	uma_lock_assert_held(&keg->uk_lock);
+	/* The child of a fork has forgotten those of its parent's threads. */
+	keg->uk_hands -= uma_min(n, keg->uk_hands);
+	if (keg->uk_hands_waiters > 0)
+		uma_wake(&keg->uk_hands, INT_MAX);
+}
+
+static _Noreturn UMA_COLD void
+keg_fail_claimed(struct keg *keg, const struct slab *s, size_t i)
+{
+	char name[128];
+
+	uma_fatal("zone '%s': double free of %p (slab %p, item %zu, size %zu): "
+		  "the item is free",
+	    uma_escape(name, sizeof name, keg->uk_config.kc_name),
+	    (void *)slab_item(keg, s, i), (void *)s->us_run, i,
+	    keg->uk_config.kc_size);
 }
 
 /* The claimed items are free again, and fresh.  Locked. */
@@ -79,12 +104,15 @@ hole_give(struct keg *keg, const struct hole *h)
 
 	uma_lock_assert_held(&keg->uk_lock);
 	for (size_t i = h->h_first; i < h->h_last; i++) {
+		if (uma_unlikely(slab_bit(s->us_bits, i)))
+			keg_fail_claimed(keg, s, i);
 		slab_bit_clear(slab_ready_bits(s), i);
 		slab_put(s, (uint32_t)i);
 	}
 	slab_domain(keg, s)->kd_free += h->h_last - h->h_first;
 	slab_domain(keg, s)->kd_absent += h->h_absent;
 	pages_absent_add(h->h_absent);
+	s->us_kept |= h->h_kept;
 	keg_relink(keg, s);
 }
 
@@ -166,9 +194,10 @@ claim_drop(struct keg *keg, struct claim *c)
 	}
 	pages_drop(range, c->c_cnt);
 	for (int k = 0; k < c->c_cnt; k++) {
-		const struct hole *h = &c->c_hole[k];
+		struct hole *h = &c->c_hole[k];
 		char *start = range[k].pr_start;
 
+		h->h_kept = !range[k].pr_dropped;
 		clear_between(slab_item(keg, h->h_slab, h->h_first), start);
 		clear_between(start + range[k].pr_len,
 		    slab_item(keg, h->h_slab, h->h_last));
@@ -215,22 +244,39 @@ keg_claim(struct keg *keg, int domain, bool idle, struct claim *c)
 	     (s = keg_unseen(keg, domain)) != NULL;
 	     c->c_slabs++) {
 		s->us_round = keg->uk_round;
-		if (!idle || !s->us_changed)
+		if (!idle || !s->us_changed) {
 			slab_claim(keg, s, c);
+			s->us_memory = false;
+		}
 		s->us_changed &= !idle;
 		keg_relink(keg, s);
 	}
+}
+
+/* The numbers are used up: begin again, with all slabs unseen.  Locked. */
+static UMA_COLD void
+keg_rounds_again(struct keg *keg)
+{
+	struct slab *s;
+
+	for (int d = 0; d < pages_domain_cnt(); d++)
+		for (int list = 0; list < LIST_CNT; list++)
+			cds_list_for_each_entry (
+			    s, &keg->uk_domain[d].kd_list[list], us_link)
+				s->us_round = 0;
+	keg->uk_round = 1;
 }
 
 /* A new round, in which all slabs are unseen.  Locked. */
 static void
 keg_round_begin(struct keg *keg)
 {
-	keg->uk_round++;
+	if (++keg->uk_round == 0)
+		keg_rounds_again(keg);
 	keg->uk_reclaims++;
 }
 
-/* Some slabs of a domain, and how many; 0: this round has seen all.  Unlocked. */
+/* Some slabs of a domain; how many, 0: this round has seen all.  Unlocked. */
 static int
 keg_shrink_some(struct keg *keg, int domain, bool idle, size_t *len)
 {
@@ -247,6 +293,7 @@ keg_shrink_some(struct keg *keg, int domain, bool idle, size_t *len)
 	uma_lock_acquire(&keg->uk_lock);
 	for (int k = 0; k < c.c_cnt; k++)
 		hole_give(keg, &c.c_hole[k]);
+	hands_empty(keg, (uint32_t)c.c_cnt);
 	keg_settled(keg);
 	uma_lock_release(&keg->uk_lock);
 	return c.c_slabs;
@@ -266,6 +313,7 @@ keg_detach(struct keg *keg, int domain, int list)
 		cds_list_del(&s->us_link);
 		kd->kd_slabs--;
 		kd->kd_free -= s->us_items;
+		keg->uk_hands++;
 		if (kd->kd_absent > 0)
 			keg_absent_sub(
 			    kd, slab_pages_fresh(keg, s, 0,
@@ -290,6 +338,9 @@ keg_free_empty(struct keg *keg, int domain, int list, size_t *len)
 		return false;
 	slab_fini(keg, s, 0, s->us_items);
 	keg_slab_free(keg, s);
+	uma_lock_acquire(&keg->uk_lock);
+	hands_empty(keg, 1);
+	uma_lock_release(&keg->uk_lock);
 	*len += keg->uk_layout.l_pages * UMA_PAGE_SIZE;
 	return true;
 }
@@ -328,18 +379,22 @@ keg_reclaim_domain(struct keg *keg, int d, bool all)
 size_t
 keg_reclaim(struct keg *keg, int domain, bool all)
 {
-	size_t len = 0;
+	size_t len = 0, before;
 
 	if (keg_keeps_all(keg) && !all)
 		return 0;
 	uma_lock_acquire(&keg->uk_lock);
 	keg_round_begin(keg);
 	uma_lock_release(&keg->uk_lock);
-	for (int d = 0; d < pages_domain_cnt(); d++)
-		if (domain < 0 || d == domain)
-			len += keg_reclaim_domain(keg, d, all);
+	/* A fini may have freed items of domains that were done by then. */
+	do {
+		before = len;
+		for (int d = 0; d < pages_domain_cnt(); d++)
+			if (domain < 0 || d == domain)
+				len += keg_reclaim_domain(keg, d, all);
+	} while (all && len > before);
 	uma_lock_acquire(&keg->uk_lock);
-	keg->uk_reclaims--;
+	keg->uk_reclaims -= keg->uk_reclaims > 0; /* fork forgets them */
 	uma_lock_release(&keg->uk_lock);
 	return len;
 }
@@ -391,7 +446,7 @@ keg_idle(struct keg *keg, int64_t until, size_t *len)
 			return false;
 	uma_lock_acquire(&keg->uk_lock);
 	keg->uk_idling = false;
-	keg->uk_reclaims--;
+	keg->uk_reclaims -= keg->uk_reclaims > 0; /* fork forgets them */
 	uma_lock_release(&keg->uk_lock);
 	return true;
 }

@@ -28,7 +28,9 @@ struct slab {
 	uint32_t us_free; /* of these free */
 	uint32_t us_hint; /* no word of the free bitmap below has a bit */
 	uint16_t us_round; /* of the keg's reclaims, the last that saw it */
-	uint8_t us_list : 6; /* that us_link is on */
+	uint8_t us_list : 4; /* that us_link is on */
+	uint8_t us_kept : 1; /* memory that items left, though they are fresh */
+	uint8_t us_memory : 1; /* below fresh items, too: from the last user */
 	uint8_t us_changed : 1; /* since keg_idle saw it */
 	uint8_t us_prealloc : 1; /* from keg_prealloc, and never used */
 	uint8_t us_domain; /* NUMA domain of its pages */

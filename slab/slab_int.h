@@ -110,5 +110,6 @@ bool keg_is_valid(struct keg *keg);
 
 /* Around fork. */
 struct uma_lock *keg_lock(struct keg *keg);
+void keg_fork_child(struct keg *keg); /* in place of releasing it */
 
 #endif

@@ -69,7 +69,7 @@ static void
 release_child(struct uma_zone *zone)
 {
 	zone->uz_refs = 0;
-	uma_lock_fork_child(keg_lock(zone->uz_keg));
+	keg_fork_child(zone->uz_keg);
 	cache_fork_child(&zone->uz_cache);
 	for (int k = 0; k < zone->uz_domains; k++)
 		uma_lock_fork_child(&zone->uz_depot[k].d_lock);

@@ -237,6 +237,7 @@ zone_make(
 	zone->uz_hot.flags = flags;
 	zone->uz_hot.flags_below = M_ZERO;
 	zone->uz_hot.item_least = 1;
+	zone->uz_fini = kc->kc_fini != NULL; /* before others see it */
 	if (!zone_init(zone, name, kc)) {
 		int error = errno;
 
@@ -287,7 +288,6 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 		zone->uz_dtor = dtor;
 		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
 		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
-		zone->uz_fini = fini != NULL;
 	}
 	return zone;
 }
@@ -343,10 +343,13 @@ uma_zdestroy(uma_zone_t zone)
 	size_t len = keg_reclaim(zone->uz_keg, UMA_ANYDOMAIN, true);
 	limit_hold(zone, HOLD_DEAD);
 	uint64_t items = limit_items(zone);
+	struct keg_stat ks;
+	keg_stat(zone->uz_keg, &ks);
 	if (items != 0)
 		zone_say_leak(zone, items);
-	else
+	else if (ks.ks_slabs == 0)
 		zone_free(zone);
+	/* Else a thread of a forked parent had some of a slab in its hands. */
 	if (len >= DESTROY_MUCH)
 		headers_reclaim(UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
 	pages_release();
