@@ -35,8 +35,8 @@
  *
  * (5) Locks.  uk_lock guards lists, bitmaps, counts and the hash.  Below it
  * come only those of pages/.  Hooks and header allocation run without it.  The
- * child of a fork finds the lists whole; items that another thread had in hand
- * are out for ever.
+ * child of a fork finds the lists whole; what another thread had in hand, in a
+ * hook or between two of its steps, is out for ever.
  *
  * (6) Invariants, checked by keg_is_valid: kd_free is the sum of us_free, a
  * slab is on the list that its us_free calls for, and so on.
@@ -776,6 +776,7 @@ keg_fork_child(struct keg *keg)
 {
 	keg->uk_hands = 0;
 	keg->uk_hands_waiters = 0;
+	keg->uk_claims = 0;
 	keg->uk_reclaims = 0;
 	keg->uk_idling = false;
 	uma_lock_fork_child(&keg->uk_lock);

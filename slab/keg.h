@@ -60,6 +60,8 @@ struct keg {
 	bool uk_idling; /* it goes on at the next call */
 	_Atomic uint32_t uk_hands; /* free items and slabs in reclaims' hands */
 	uint32_t uk_hands_waiters;
+	_Atomic uint32_t uk_claims; /* threads with items, not slabs, in hand */
+	bool uk_forks; /* a fork waits for these */
 	struct keg_domain uk_domain[]; /* pages_domain_cnt() of them */
 };
 

@@ -286,6 +286,7 @@ keg_shrink_some(struct keg *keg, int domain, bool idle, size_t *len)
 		return 0;
 	uma_lock_acquire(&keg->uk_lock);
 	keg_claim(keg, domain, idle, &c);
+	keg->uk_claims += c.c_cnt > 0;
 	uma_lock_release(&keg->uk_lock);
 	if (c.c_cnt == 0)
 		return c.c_slabs;
@@ -294,6 +295,9 @@ keg_shrink_some(struct keg *keg, int domain, bool idle, size_t *len)
 	for (int k = 0; k < c.c_cnt; k++)
 		hole_give(keg, &c.c_hole[k]);
 	hands_empty(keg, (uint32_t)c.c_cnt);
+	keg->uk_claims -= keg->uk_claims > 0;
+	if (keg->uk_forks)
+		uma_wake(&keg->uk_claims, INT_MAX);
 	keg_settled(keg);
 	uma_lock_release(&keg->uk_lock);
 	return c.c_slabs;
@@ -449,6 +453,23 @@ keg_idle(struct keg *keg, int64_t until, size_t *len)
 	keg->uk_reclaims -= keg->uk_reclaims > 0; /* fork forgets them */
 	uma_lock_release(&keg->uk_lock);
 	return true;
+}
+
+/* But where a fini runs, which may fork, items may be in hand in the child. */
+void
+keg_fork_prepare(struct keg *keg)
+{
+	uint32_t claims;
+
+	uma_lock_fork_acquire(&keg->uk_lock);
+	while (
+	    keg->uk_config.kc_fini == NULL && (claims = keg->uk_claims) != 0) {
+		keg->uk_forks = true;
+		uma_lock_fork_release(&keg->uk_lock);
+		uma_wait(&keg->uk_claims, claims, -1);
+		uma_lock_fork_acquire(&keg->uk_lock);
+	}
+	keg->uk_forks = false;
 }
 
 bool

@@ -110,6 +110,8 @@ bool keg_is_valid(struct keg *keg);
 
 /* Around fork. */
 struct uma_lock *keg_lock(struct keg *keg);
+/* Before a fork: the lock, when no reclaim has items in its hands. */
+void keg_fork_prepare(struct keg *keg);
 void keg_fork_child(struct keg *keg); /* in place of releasing it */
 
 #endif

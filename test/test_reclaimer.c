@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <uma.h>
@@ -351,6 +352,38 @@ churn(void *arg)
 }
 
 /* Exit in the middle of everybody's work. */
+/* The numbers of descriptors that the program closed are its own again. */
+static void
+run_reopened(void)
+{
+	enum { PAIRS = 4 };
+	int fd[PAIRS][2];
+	char text[4];
+
+	bare_zone(NULL);
+	WAIT_FOR(helpers(NULL, NULL, 0) == 1);
+	test_sleep_ms(100);
+	for (int i = 3; i < 64; i++)
+		close(i);
+	for (int i = 0; i < PAIRS; i++) {
+		NEED(socketpair(
+			 AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd[i]) == 0);
+		NEED(write(fd[i][0], "one", 3) == 3);
+		NEED(write(fd[i][1], "two", 3) == 3);
+	}
+	test_sleep_ms(300);
+	for (int i = 0; i < PAIRS; i++)
+		for (int k = 0; k < 2; k++)
+			NEED(read(fd[i][k], text, sizeof text) == 3);
+}
+
+static void
+run_main_left(void)
+{
+	burst(bare_zone(NULL));
+	pthread_exit(NULL);
+}
+
 static void
 run_exit(void)
 {
@@ -384,6 +417,8 @@ static const struct {
     {"early", run_early},
     {"refused", run_refused},
     {"exit", run_exit},
+    {"reopened", run_reopened},
+    {"main left", run_main_left},
 };
 
 static int
@@ -499,6 +534,23 @@ START_TEST(a_program_that_closes_all_descriptors_loses_no_time)
 }
 END_TEST
 
+START_TEST(what_a_program_opens_then_is_its_own)
+{
+	expect_work_with_fifo("reopened", THREAD);
+}
+END_TEST
+
+/* A sanitizer's own threads would keep the process. */
+START_TEST(it_does_not_keep_a_process_that_all_others_have_left)
+{
+	struct request rq = {"main left", THREAD};
+
+	if (TEST_ASAN || TEST_TSAN)
+		return;
+	ck_assert_int_eq(child_says(exec_fresh, &rq, text, sizeof text), 0);
+}
+END_TEST
+
 START_TEST(it_gives_memory_back_when_the_system_is_short_of_it)
 {
 	expect_work_with_fifo("pressure", "vm.uma.reclaim_thread=1");
@@ -544,6 +596,9 @@ suite(void)
 	tcase_add_test(tc, a_forked_child_gets_its_own_with_a_zone_or_a_tick);
 	tcase_add_test(tc, a_program_that_closes_all_descriptors_loses_no_time);
 	tcase_add_test(tc, it_gives_memory_back_when_the_system_is_short_of_it);
+	tcase_add_test(tc, what_a_program_opens_then_is_its_own);
+	tcase_add_test(
+	    tc, it_does_not_keep_a_process_that_all_others_have_left);
 	tcase_add_test(tc, it_may_start_before_main);
 	tcase_add_test(tc, a_refused_thread_is_reported_once_and_done_without);
 	tcase_add_test(tc, exit_is_clean_in_the_middle_of_work);

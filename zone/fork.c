@@ -31,7 +31,7 @@ acquire_cache(struct uma_zone *zone)
 static void
 acquire_keg(struct uma_zone *zone)
 {
-	uma_lock_fork_acquire(keg_lock(zone->uz_keg));
+	keg_fork_prepare(zone->uz_keg);
 }
 
 static void

@@ -12,6 +12,7 @@ struct uma_lock zlist_lock = UMA_LOCK_INITIALIZER(UMA_RANK_ZLIST);
 /* guarded by zlist_lock */
 static CDS_LIST_HEAD(zlist);
 static size_t zlist_cnt;
+static struct uma_zone *zlist_mark; /* where zlist_resume goes on, or NULL */
 
 static _Atomic uint32_t zlist_moves; /* walkers that moved on */
 
@@ -24,6 +25,15 @@ zlist_add(struct uma_zone *zone)
 	uma_lock_release(&zlist_lock);
 }
 
+static struct uma_zone *
+zlist_after(struct uma_zone *zone)
+{
+	struct cds_list_head *at = zone->uz_link.next;
+
+	return at != &zlist ? cds_list_entry(at, struct uma_zone, uz_link)
+			    : NULL;
+}
+
 void
 zlist_remove(struct uma_zone *zone)
 {
@@ -32,6 +42,8 @@ zlist_remove(struct uma_zone *zone)
 		uint32_t moves = atomic_load(&zlist_moves);
 		bool alone = zone->uz_refs == 0;
 		if (alone) {
+			if (zlist_mark == zone)
+				zlist_mark = zlist_after(zone);
 			cds_list_del(&zone->uz_link);
 			zlist_cnt--;
 		}
@@ -100,4 +112,23 @@ zlist_leave(struct uma_zone *zone)
 	uma_lock_release(&zlist_lock);
 	if (left)
 		uma_wake(&zlist_moves, INT_MAX);
+}
+
+void
+zlist_set_mark(struct uma_zone *zone)
+{
+	uma_lock_acquire(&zlist_lock);
+	zlist_mark = zone;
+	uma_lock_release(&zlist_lock);
+}
+
+struct uma_zone *
+zlist_resume(void)
+{
+	uma_lock_acquire(&zlist_lock);
+	struct uma_zone *zone = zlist_mark;
+	if (zone != NULL)
+		zone->uz_refs++;
+	uma_lock_release(&zlist_lock);
+	return zone != NULL ? zone : zlist_next(NULL);
 }

@@ -701,8 +701,12 @@ static bool
 watch_tells(struct watch *w)
 {
 	struct epoll_event ev;
-	bool tells = epoll_wait(w->w_fd, &ev, 1, 0) == 1 &&
-		     (ev.events & (EPOLLPRI | EPOLLERR)) == EPOLLPRI;
+	int n = epoll_wait(w->w_fd, &ev, 1, 0);
+
+	/* No set of ours any more: neither is what its source was. */
+	if (n < 0)
+		return false;
+	bool tells = n == 1 && (ev.events & (EPOLLPRI | EPOLLERR)) == EPOLLPRI;
 
 	if (w->w_drain && source_drain(w->w_source))
 		tells |= w->w_data_tells;

@@ -50,8 +50,8 @@ reclaim_check(int request, int domain)
 	    "bad reclaim domain %d", domain);
 }
 
-/* hooks: slabs of zones with a fini go, too. */
-static void
+/* hooks: slabs of zones with a fini go, too.  Returns the bytes of slabs. */
+static size_t
 zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 {
 	/* In depots that are not sorted any bucket may have its items. */
@@ -66,15 +66,21 @@ zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 	else
 		zone_drain_domain(zone, caches);
 	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
-	if (hooks || !zone->uz_fini)
-		keg_reclaim(zone->uz_keg, domain, false);
+	if (!hooks && zone->uz_fini)
+		return 0;
+	return keg_reclaim(zone->uz_keg, domain, false);
 }
 
+/* Their zones are looked through as a whole, which has to be worth it. */
+#define HEADERS_WORTH ((size_t)4 << 20)
+
 void
-headers_reclaim(int request, int domain)
+headers_reclaim(size_t len, int request, int domain)
 {
 	struct uma_zone *zone;
 
+	if (len < HEADERS_WORTH)
+		return;
 	for (size_t z = 0; (zone = header_zone(z)) != NULL; z++)
 		zone_reclaim(zone, request, domain, true);
 }
@@ -83,8 +89,8 @@ void
 uma_zone_reclaim_domain(uma_zone_t zone, int request, int domain)
 {
 	reclaim_check(request, domain);
-	zone_reclaim(zone, request, domain, true);
-	headers_reclaim(request, domain);
+	size_t len = zone_reclaim(zone, request, domain, true);
+	headers_reclaim(len, request, domain);
 	pages_release();
 }
 

@@ -22,9 +22,13 @@
  */
 #define _GNU_SOURCE /* pthread_setname_np */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <uma/reclaim.h>
 
@@ -76,11 +80,35 @@ reclaimer_wait(int64_t until)
 	return false;
 }
 
+/*
+ * main has left by pthread_exit, and so have all others: only we would keep the
+ * process, and from every signal but one.
+ */
+static bool
+reclaimer_alone(void)
+{
+	char text[512], state = 0;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC), threads = 0;
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[uma_max(n, (ssize_t)0)] = '\0';
+	/* Fields 3 and 20, behind a name that may hold anything; proc(5). */
+	const char *p = strrchr(text, ')');
+	return p != NULL &&
+	       sscanf(p,
+		   ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %*s %*s %d",
+		   &state, &threads) == 2 &&
+	       state == 'Z' && threads <= 2;
+}
+
 static void *
 reclaimer_main(void *arg)
 {
 	pthread_setname_np(pthread_self(), "uma_reclaim");
-	for (;;) {
+	while (!reclaimer_alone()) {
 		int64_t next = tick_round();
 
 		if (reclaimer_wait(uma_min(next, total_watch()))) {

@@ -119,20 +119,22 @@ tick_zone(struct uma_zone *zone, int64_t until, bool hooks)
 static bool
 tick_slice(int64_t slice, bool hooks)
 {
-	struct uma_zone *zone = NULL;
+	struct uma_zone *zone = zlist_resume();
 	int64_t until = 0;
 
-	while ((zone = zlist_next(zone)) != NULL) {
+	for (; zone != NULL; zone = zlist_next(zone)) {
 		if (zone->uz_round == tick.t_round &&
 		    !keg_is_idling(zone->uz_keg))
 			continue;
 		if (until == 0)
 			until = uma_now_ns() + slice;
 		if (!tick_zone(zone, until, hooks) || uma_now_ns() >= until) {
+			zlist_set_mark(zone);
 			zlist_leave(zone);
 			return false;
 		}
 	}
+	zlist_set_mark(NULL);
 	return pages_idle(until != 0 ? until : uma_now_ns() + slice);
 }
 
@@ -148,6 +150,7 @@ tick_work(int64_t period, int64_t slice, bool hooks)
 	int64_t due = atomic_load_explicit(&tick.t_due, memory_order_relaxed);
 
 	if (due == 0 || (!tick.t_open && now >= due)) {
+		zlist_set_mark(NULL);
 		tick.t_open = due != 0;
 		tick.t_round += tick.t_open;
 		due = now + period;
@@ -190,6 +193,8 @@ tick_check_due(void)
 		return;
 	if (period != 0 && !reclaimer_runs())
 		(void)tick_work(period, TICK_SLICE_NS, false);
+	/* The loop, if there is one, is late: until it is seen again. */
+	atomic_store_explicit(&tick.t_called, false, memory_order_relaxed);
 	tick_set_check(period, false);
 	tick_leave();
 	errno = saved;

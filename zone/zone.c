@@ -323,9 +323,6 @@ zone_say_leak(struct uma_zone *zone, uint64_t items)
 	    (unsigned long long)items, items == 1 ? "" : "s");
 }
 
-/* Bytes of a zone that are worth a look at the headers that it leaves. */
-#define DESTROY_MUCH ((size_t)16 << 20)
-
 void
 uma_zdestroy(uma_zone_t zone)
 {
@@ -350,7 +347,6 @@ uma_zdestroy(uma_zone_t zone)
 	else if (ks.ks_slabs == 0)
 		zone_free(zone);
 	/* Else a thread of a forked parent had some of a slab in its hands. */
-	if (len >= DESTROY_MUCH)
-		headers_reclaim(UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
+	headers_reclaim(len, UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
 	pages_release();
 }

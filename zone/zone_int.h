@@ -141,6 +141,9 @@ void zlist_remove(struct uma_zone *zone);
  */
 struct uma_zone *zlist_next(struct uma_zone *prev);
 void zlist_leave(struct uma_zone *zone);
+/* One walk that goes on later: at the marked zone, or at the first. */
+void zlist_set_mark(struct uma_zone *zone);
+struct uma_zone *zlist_resume(void);
 size_t zlist_count(void);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
@@ -181,8 +184,8 @@ void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
 
 /* ---- reclaim.c ---- */
 
-/* The internal zones of headers: see uma_zone_reclaim_domain(). */
-void headers_reclaim(int request, int domain);
+/* The headers that len bytes of slabs leave behind, if these were many. */
+void headers_reclaim(size_t len, int request, int domain);
 /* DRAIN_CPU of all zones, but slabs of those with a fini stay. */
 void reclaim_without_hooks(void);
 
