@@ -699,12 +699,26 @@ keg_stat(struct keg *keg, struct keg_stat *st)
 	*st = (struct keg_stat){.ks_stride = l->l_stride,
 	    .ks_slab_size = l->l_pages * UMA_PAGE_SIZE,
 	    .ks_slab_items = l->l_items,
+	    .ks_align = keg->uk_config.kc_align,
+	    .ks_header = l->l_offpage ? l->l_header : 0,
 	    .ks_offpage = l->l_offpage};
 	uma_lock_acquire(&keg->uk_lock);
 	for (int d = 0; d < pages_domain_cnt(); d++) {
 		st->ks_slabs += keg->uk_domain[d].kd_slabs;
 		st->ks_free += keg->uk_domain[d].kd_free;
 	}
+	uma_lock_release(&keg->uk_lock);
+}
+
+void
+keg_domain_stat(struct keg *keg, int domain, struct keg_domain_stat *st)
+{
+	const struct keg_domain *kd = &keg->uk_domain[domain];
+
+	uma_lock_acquire(&keg->uk_lock);
+	*st = (struct keg_domain_stat){.kds_slabs = kd->kd_slabs,
+	    .kds_free = kd->kd_free,
+	    .kds_empty = kd->kd_empty};
 	uma_lock_release(&keg->uk_lock);
 }
 

@@ -101,9 +101,18 @@ struct keg_stat {
 	size_t ks_slab_items; /* items a slab */
 	size_t ks_slabs; /* slabs there are */
 	size_t ks_free; /* free items in them */
+	size_t ks_align; /* bytes */
+	size_t ks_header; /* bytes of a slab's header off the page, or 0 */
 	bool ks_offpage;
 };
 void keg_stat(struct keg *keg, struct keg_stat *st);
+
+struct keg_domain_stat {
+	size_t kds_slabs; /* slabs of the domain */
+	size_t kds_free; /* free items in them */
+	size_t kds_empty; /* slabs without an item out */
+};
+void keg_domain_stat(struct keg *keg, int domain, struct keg_domain_stat *st);
 
 /* Every invariant of a keg at rest; for tests and UMA_DEBUG=2. */
 bool keg_is_valid(struct keg *keg);

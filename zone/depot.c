@@ -422,3 +422,15 @@ depot_items(struct uma_zone *zone, int domain)
 	}
 	return n;
 }
+
+uint64_t
+depot_wset(struct uma_zone *zone, int domain, struct wset *ws)
+{
+	struct depot *d = &zone->uz_depot[domain];
+
+	uma_lock_acquire(&d->d_lock);
+	uint64_t items = d->d_items;
+	*ws = d->d_ws;
+	uma_lock_release(&d->d_lock);
+	return items;
+}

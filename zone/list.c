@@ -20,6 +20,7 @@ void
 zlist_add(struct uma_zone *zone)
 {
 	uma_lock_acquire(&zlist_lock);
+	zone_name_assign(zone);
 	cds_list_add(&zone->uz_link, &zlist);
 	zlist_cnt++;
 	uma_lock_release(&zlist_lock);
@@ -83,6 +84,34 @@ zlist_next(struct uma_zone *prev)
 	if (left)
 		uma_wake(&zlist_moves, INT_MAX);
 	return next;
+}
+
+struct uma_zone *
+zlist_look_locked(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
+{
+	struct uma_zone *picked = NULL;
+	struct cds_list_head *at;
+
+	uma_lock_assert_held(&zlist_lock);
+	cds_list_for_each (at, &zlist) {
+		struct uma_zone *zone =
+		    cds_list_entry(at, struct uma_zone, uz_link);
+
+		if (pick(zone, arg))
+			picked = zone;
+	}
+	return picked;
+}
+
+struct uma_zone *
+zlist_pick(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
+{
+	uma_lock_acquire(&zlist_lock);
+	struct uma_zone *zone = zlist_look_locked(pick, arg);
+	if (zone != NULL)
+		zone->uz_refs++;
+	uma_lock_release(&zlist_lock);
+	return zone;
 }
 
 size_t

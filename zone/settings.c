@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * settings.c - one table of names and values, filled from UMA_OPTIONS:
- * name=value,name=value.  What it does not know it reports and ignores.
+ * name=value,name=value.  What it does not know it reports and ignores.  The
+ * sysctl tree is a view of the same table; those without a dot are below vm.uma
+ * there, and both forms are good in UMA_OPTIONS.
+ *
+ * What is only looked at when zones are made, or was told to the system at the
+ * start, can be read there but not set: the zones that there are would not
+ * follow.
  */
+#include <errno.h>
 #include <string.h>
 
+#include <uma/reclaim.h>
+
 #include "pages_int.h"
-#include "zone_int.h"
+#include "sysctl_int.h"
 
 #define NAME_MAX_LEN 64
 
@@ -26,28 +35,62 @@ struct choice {
 	}
 #define AT(field) offsetof(struct settings, set_##field)
 
+/* What a write does besides storing the value. */
+static void
+apply_limit(void)
+{
+	uma_set_limit(SETTING(limit));
+}
+
+static void
+apply_sink(void)
+{
+	uma_message_mute(SETTING(sink_none));
+}
+
+static void
+apply_nothing(void)
+{
+}
+
 static const struct setting {
 	const char *s_name;
 	size_t s_offset; /* in struct settings, of an int or a uint64_t */
 	struct choice s_choice[4]; /* an int's */
 	const char *s_number; /* what a uint64_t counts */
+	void (*s_apply)(void); /* NULL: not at run time */
+	const char *s_descr;
 } setting_table[] = {
-    {"debug", AT(debug_check), {{"none", 0}, {"check", 1}, {"all", 1}}, NULL},
-    {"percpu", AT(percpu_lock), {{"auto", 0}, {"lock", 1}}, NULL},
-    {"sink", AT(sink_none), {{"stderr", 0}, {"none", 1}}, NULL},
-    {"vm.uma.cache_max", AT(cache_max), {{0}}, BYTES},
-    {"vm.uma.limit", AT(limit), {{0}}, BYTES},
-    {"vm.uma.mlock", AT(mlock), OFF_ON, NULL},
-    {"vm.uma.prefault", AT(prefault), OFF_ON, NULL},
-    {"vm.uma.reclaim_period", AT(reclaim_period), {{0}}, MS},
-    {"vm.uma.reclaim_thread", AT(reclaim_thread), OFF_ON, NULL},
+    {"debug", AT(debug_check), {{"none", 0}, {"check", 1}, {"all", 1}}, NULL,
+	NULL, "Checks of every allocation and free"},
+    {"percpu", AT(percpu_lock), {{"auto", 0}, {"lock", 1}}, NULL, NULL,
+	"How the CPUs' caches are protected"},
+    {"sink", AT(sink_none), {{"stderr", 0}, {"none", 1}}, NULL, apply_sink,
+	"Where messages go"},
+    {"vm.uma.cache_max", AT(cache_max), {{0}}, BYTES, apply_nothing,
+	"Bytes of items that all caches may have room for"},
+    {"vm.uma.limit", AT(limit), {{0}}, BYTES, apply_limit,
+	"Bytes above which caches are given back, 0 for none"},
+    {"vm.uma.mlock", AT(mlock), OFF_ON, NULL, NULL, "Memory is locked"},
+    {"vm.uma.prefault", AT(prefault), OFF_ON, NULL, NULL,
+	"Slabs have all their memory from the start"},
+    {"vm.uma.reclaim_period", AT(reclaim_period), {{0}}, MS, apply_nothing,
+	"Milliseconds between two looks for idle memory, 0 for none"},
+    {"vm.uma.reclaim_thread", AT(reclaim_thread), OFF_ON, NULL, NULL,
+	"A thread gives idle memory back"},
     {"vm.uma.thp", AT(thp),
 	{{"never", THP_NEVER}, {"always", THP_ALWAYS}, {"system", THP_SYSTEM}},
-	NULL},
-    {"vm.uma.zone_cache_max", AT(zone_cache_max), {{0}}, BYTES},
-    {"vm.zone_warnings", AT(zone_warnings), OFF_ON, NULL},
+	NULL, NULL, "Use of huge pages"},
+    {"vm.uma.zone_cache_max", AT(zone_cache_max), {{0}}, BYTES, apply_nothing,
+	"Bytes of items that a zone's caches may have room for"},
+    {"vm.zone_warnings", AT(zone_warnings), OFF_ON, NULL, apply_nothing,
+	"Full zones print their warnings"},
 };
 #define SETTINGS (sizeof setting_table / sizeof setting_table[0])
+#define SHORT	 "vm.uma." /* goes before names without a dot */
+
+/* Where the values of uma_settings are from. */
+static const char *_Atomic setting_source[SETTINGS];
 
 /* One name=value of the text, escaped for messages; at is its column from 1. */
 struct element {
@@ -145,17 +188,40 @@ parse_number(const char *text, uint64_t *number)
 	return true;
 }
 
+/* Its name in the tree. */
+static void
+setting_name(const struct setting *s, char name[NAME_MAX_LEN])
+{
+	strcpy(name, strchr(s->s_name, '.') == NULL ? SHORT : "");
+	strcat(name, s->s_name);
+}
+
+static bool
+setting_is(const struct setting *s, const char *name)
+{
+	char full[NAME_MAX_LEN];
+
+	setting_name(s, full);
+	return strcmp(s->s_name, name) == 0 || strcmp(full, name) == 0;
+}
+
 /* Store the value; false: it is none of the setting's. */
 static bool
 setting_store(struct settings *set, const struct setting *s, const char *value)
 {
-	void *at = (char *)set + s->s_offset;
+	char *at = (char *)set + s->s_offset;
+	uint64_t number;
 
-	if (s->s_number != NULL)
-		return parse_number(value, at);
+	if (s->s_number != NULL) {
+		if (!parse_number(value, &number))
+			return false;
+		__atomic_store_n((uint64_t *)at, number, __ATOMIC_RELAXED);
+		return true;
+	}
 	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
 		if (strcmp(c->c_value, value) == 0) {
-			*(int *)at = c->c_sets;
+			__atomic_store_n(
+			    (int *)at, c->c_sets, __ATOMIC_RELAXED);
 			return true;
 		}
 	}
@@ -167,12 +233,14 @@ setting_apply(struct settings *set, const struct element *e, bool say)
 {
 	const struct setting *s = setting_table;
 
-	while (
-	    s < setting_table + SETTINGS && strcmp(s->s_name, e->e_name) != 0)
+	while (s < setting_table + SETTINGS && !setting_is(s, e->e_name))
 		s++;
 	bool known = s < setting_table + SETTINGS;
-	if (known && e->e_has_value && setting_store(set, s, e->e_value))
+	if (known && e->e_has_value && setting_store(set, s, e->e_value)) {
+		if (set == &uma_settings)
+			setting_source[s - setting_table] = "UMA_OPTIONS";
 		return;
+	}
 	if (say && known)
 		say_malformed(e, s);
 	else if (say)
@@ -209,3 +277,109 @@ settings_parse(struct settings *set, const char *text, bool say)
 		setting_apply(set, &e, say);
 	}
 }
+
+/* ---- the view of the sysctl tree ---- */
+
+static int
+get_setting(const struct node *n, union sysctl_value *v)
+{
+	const struct setting *s = n->n_arg;
+	const char *at = (const char *)&uma_settings + s->s_offset;
+	int number;
+
+	if (s->s_apply == apply_limit) {
+		v->v_number = uma_limit();
+		return 0;
+	}
+	if (s->s_number != NULL) {
+		v->v_number =
+		    __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+		return 0;
+	}
+	number = __atomic_load_n((const int *)at, __ATOMIC_RELAXED);
+	v->v_number = (uint64_t)number;
+	if ((n->n_kind & CTLTYPE) == CTLTYPE_INT)
+		return 0;
+	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
+		if (c->c_sets == number) {
+			strcpy(v->v_string, c->c_value);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int
+set_setting(const struct node *n, const union sysctl_value *v)
+{
+	const struct setting *s = n->n_arg;
+	char *at = (char *)&uma_settings + s->s_offset;
+
+	if ((n->n_kind & CTLTYPE) == CTLTYPE_INT) {
+		__atomic_store_n((int *)at, v->v_number != 0, __ATOMIC_RELAXED);
+	} else if (s->s_number != NULL) {
+		if (v->v_number > INT64_MAX)
+			return EINVAL;
+		__atomic_store_n((uint64_t *)at, v->v_number, __ATOMIC_RELAXED);
+	} else if (!setting_store(&uma_settings, s, v->v_string)) {
+		return EINVAL;
+	}
+	s->s_apply();
+	setting_source[s - setting_table] = "sysctl";
+	return 0;
+}
+
+static bool
+settings_find(const char *name, struct node *n)
+{
+	char full[NAME_MAX_LEN];
+	const struct setting *s = setting_table;
+
+	for (; s < setting_table + SETTINGS; s++) {
+		setting_name(s, full);
+		if (strcmp(full, name) == 0)
+			break;
+	}
+	if (s == setting_table + SETTINGS)
+		return false;
+	n->n_kind = s->s_number != NULL		       ? CTLTYPE_U64
+		    : s->s_choice[0].c_value[0] == '0' ? CTLTYPE_INT
+						       : CTLTYPE_STRING;
+	n->n_kind |= s->s_apply != NULL ? CTLFLAG_RWTUN : CTLFLAG_RDTUN;
+	n->n_descr = s->s_descr;
+	n->n_source = setting_source[s - setting_table];
+	if (n->n_source == NULL)
+		n->n_source = "default";
+	n->n_arg = s;
+	n->n_get = get_setting;
+	n->n_set = set_setting;
+	return true;
+}
+
+static void
+settings_next(const char *after, char *best)
+{
+	char full[NAME_MAX_LEN];
+
+	for (const struct setting *s = setting_table;
+	     s < setting_table + SETTINGS; s++) {
+		setting_name(s, full);
+		sysctl_better(after, full, best);
+	}
+}
+
+bool
+setting_has_name(const char *name)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const char *mine = setting_table[i].s_name;
+
+		if (strncmp(mine, SHORT, sizeof SHORT - 1) == 0)
+			mine += sizeof SHORT - 1;
+		if (strcmp(mine, name) == 0)
+			return true;
+	}
+	return strcmp(name, "percpu_mode") == 0;
+}
+
+const struct sysctl_part settings_part = {settings_find, settings_next};

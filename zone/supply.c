@@ -36,8 +36,8 @@ supply_take(struct uma_zone *zone, uint64_t bytes)
 	uint64_t mine = atomic_fetch_add_explicit(
 	    &zone->uz_bucket_bytes, bytes, memory_order_relaxed);
 
-	if (uma_likely(all + bytes <= uma_settings.set_cache_max &&
-		       mine + bytes <= uma_settings.set_zone_cache_max))
+	if (uma_likely(all + bytes <= SETTING(cache_max) &&
+		       mine + bytes <= SETTING(zone_cache_max)))
 		return true;
 	supply_give(zone, bytes);
 	return false;

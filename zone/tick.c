@@ -90,11 +90,11 @@ static int64_t
 tick_period(void)
 {
 	const struct settings *set = &uma_settings;
+	uint64_t ms = SETTING(reclaim_period);
 
 	if (set->set_prefault || set->set_mlock)
 		return 0;
-	return (int64_t)uma_min(set->set_reclaim_period, TICK_PERIOD_MS) *
-	       MS_NS;
+	return (int64_t)uma_min(ms, TICK_PERIOD_MS) * MS_NS;
 }
 
 /* ---- the work ---- */

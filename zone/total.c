@@ -37,7 +37,7 @@ total_get(void)
 	uint64_t limit =
 	    atomic_load_explicit(&total_limit, memory_order_relaxed);
 
-	return limit == TOTAL_UNSET ? uma_settings.set_limit : limit;
+	return limit == TOTAL_UNSET ? SETTING(limit) : limit;
 }
 
 /*

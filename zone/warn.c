@@ -39,7 +39,7 @@ zone_warn_full(struct uma_zone *zone)
 {
 	char name[128], text[WARN_TEXT_MAX];
 
-	if (!uma_settings.set_zone_warnings ||
+	if (!SETTING(zone_warnings) ||
 	    !zone_warning_get(zone, text, sizeof text) ||
 	    !warn_due(&zone->uz_warn_at, WARN_PERIOD_NS))
 		return;

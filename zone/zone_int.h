@@ -90,6 +90,9 @@ struct uma_zone {
 	_Atomic int64_t uz_warn_at; /* not before this time, ns */
 	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
 	char *uz_warning; /* l_lock */
+	uint32_t uz_name_cnt; /* name.c: behind the name in the tree; or 0 */
+	uint32_t uz_name_hash; /* of the name in the tree */
+	uint32_t uz_base_hash; /* of the same without the number */
 	size_t uz_name_size;
 	char *uz_name;
 
@@ -116,6 +119,9 @@ struct settings {
 	uint64_t set_reclaim_period; /* vm.uma.reclaim_period, ms */
 };
 extern struct settings uma_settings;
+/* Of those that change while the program runs. */
+#define SETTING(field) \
+	__atomic_load_n(&uma_settings.set_##field, __ATOMIC_RELAXED)
 
 /* Once, before the first zone; false: no memory, try again. */
 bool uma_start(void);
@@ -145,9 +151,22 @@ void zlist_leave(struct uma_zone *zone);
 void zlist_set_mark(struct uma_zone *zone);
 struct uma_zone *zlist_resume(void);
 size_t zlist_count(void);
+/*
+ * The last zone for which pick says true, with a reference; or NULL.  pick runs
+ * under the lock, for each zone.
+ */
+struct uma_zone *zlist_pick(
+    bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
+struct uma_zone *zlist_look_locked(
+    bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
 void zlist_each_locked(void (*fn)(struct uma_zone *zone));
+
+/* ---- name.c: what zones are called in the sysctl tree ---- */
+
+/* Fill uz_name_cnt and the hashes of a zone that is not listed.  Locked. */
+void zone_name_assign(struct uma_zone *zone);
 
 /* ---- zone.c ---- */
 
@@ -265,6 +284,8 @@ void depot_drain(struct uma_zone *zone, int domain);
 /* Release what is above the working set. */
 void depot_trim(struct uma_zone *zone, int domain);
 uint64_t depot_items(struct uma_zone *zone, int domain);
+/* Of one domain: the items, and the working set. */
+uint64_t depot_wset(struct uma_zone *zone, int domain, struct wset *ws);
 
 /*
  * Once a period: follow the working set, and release a part of what has been

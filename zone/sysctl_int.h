@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sysctl_int.h - the parts of the sysctl tree, for the files that make it up.
+ */
+#ifndef UMA_SYSCTL_INT_H
+#define UMA_SYSCTL_INT_H
+
+#include <uma/sysctl.h>
+
+#include "zone_int.h"
+
+#define SYSCTL_STRING 160 /* bytes of the longest string of ours, with NUL */
+
+union sysctl_value {
+	uint64_t v_number;
+	char v_string[SYSCTL_STRING];
+};
+
+/* What a name stands for, while somebody looks at it. */
+struct node {
+	uint32_t n_kind;
+	const char *n_fmt; /* NULL: the type's */
+	const char *n_descr;
+	const char *n_source; /* of a setting; or NULL */
+	/* An errno, or 0.  set: NULL where n_kind says that it cannot be. */
+	int (*n_get)(const struct node *n, union sysctl_value *v);
+	int (*n_set)(const struct node *n, const union sysctl_value *v);
+	const void *n_arg;
+	struct uma_zone *n_zone; /* a reference */
+	int n_domain;
+};
+
+/*
+ * A part of the tree.  find: fill *n, which is zero, if the name is there.
+ * next: put into best, which is UMA_SYSCTL_NAME_MAX bytes, the least name above
+ * after, if that is below the one in best; "" there is above all.
+ */
+struct sysctl_part {
+	bool (*sp_find)(const char *name, struct node *n);
+	void (*sp_next)(const char *after, char *best);
+};
+extern const struct sysctl_part settings_part, zones_part;
+
+/* The order of names: '.' comes first.  Below 0, 0, above 0. */
+int sysctl_compare(const char *a, const char *b);
+/* best = name, if after < name < best. */
+void sysctl_better(const char *after, const char *name, char *best);
+
+/* ---- name.c: what zones are called in the tree ---- */
+
+/* Bytes of the longest, with its NUL. */
+#define ZONE_NAME_MAX 96
+
+void zone_name(const struct uma_zone *zone, char name[ZONE_NAME_MAX]);
+/* With a reference, for zlist_leave; or NULL. */
+struct uma_zone *zone_by_name(const char *name, size_t len);
+/* The one whose name follows; "": the first. */
+struct uma_zone *zone_after_name(const char *name);
+
+/* ---- settings.c ---- */
+
+/* A setting's name below vm.uma, which no zone gets. */
+bool setting_has_name(const char *name);
+
+#endif
