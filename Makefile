@@ -21,7 +21,7 @@ HEADERS = uma.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
 	uma/seq_x86_64.h uma/stat.h uma/sysctl.h
 MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
-	uma_sysctl.3 \
+	uma_sysctl.3 uma_sysctl_add.3 \
 	uma_version.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zalloc_domain.3 \
 	uma_zcreate.3 uma_zone_set_max.3 zpcpu_get.3
 
@@ -140,10 +140,11 @@ $(INTERNAL): %: %.o $(OBJS)
 	$(Q)$(link)
 
 # Modules that test_plugin loads: with hits by call, and inlined, both on the
-# shared library; with the archive inside; one that leaves descriptors behind;
-# and a library that has nothing but the name.
+# shared library; with the archive inside; one that leaves descriptors behind; a
+# library that has nothing but the name; and nodes for test_sysctl_nodes.
 MODULES := $(addprefix $(O)/test/plugin/,library.so inline.so archive.so \
-	stale.so stub.so)
+	stale.so stub.so \
+	nodes.so)
 MODFLAGS_inline  = -DPLUGIN_INLINE
 MODFLAGS_archive = -DPLUGIN_INLINE
 MODFLAGS_stale   = -DPLUGIN_INLINE -DUMA_SEQ_MODULE_STAYS
@@ -152,7 +153,8 @@ $(O)/test/plugin/archive.so: MODLIBS = $(O)/libuma.a
 $(O)/test/plugin/stub.so: MODLIBS = -Wl,-soname,$(SONAME) \
 	-Wl,--version-script=zone/libuma.map
 $(O)/test/plugin/stub.so: test/plugin/stub.c
-$(filter-out %/stub.so,$(MODULES)): test/plugin/plugin.c
+$(O)/test/plugin/nodes.so: test/plugin/nodes.c
+$(filter-out %/stub.so %/nodes.so,$(MODULES)): test/plugin/plugin.c
 $(MODULES): $(LIBS) $(O)/.flags
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -160,6 +162,7 @@ $(MODULES): $(LIBS) $(O)/.flags
 		$(LDFLAGS) -MF $(@:.so=.d) -MT $@ -shared -Wl,-z,lazy -o $@ \
 		$(filter %.c,$^) $(MODLIBS) -pthread
 $(O)/test/test_plugin: $(MODULES)
+$(O)/test/test_sysctl_nodes: $(O)/test/plugin/nodes.so
 
 # The torture programs have a library of their own, which counts its aborts.
 TOBJS := $(OBJS:$(O)/%=$(O)/torture/%)

@@ -38,6 +38,7 @@ static void
 fork_prepare(void)
 {
 	uma_lock_fork_acquire(&uma_start_lock);
+	uma_lock_fork_acquire(&oid_lock);
 	uma_lock_fork_acquire(&zlist_lock);
 	zlist_each_locked(acquire_limit);
 	zlist_each_locked(acquire_depots);
@@ -62,6 +63,7 @@ fork_parent(void)
 	pages_fork_parent();
 	zlist_each_locked(release_parent);
 	uma_lock_fork_release(&zlist_lock);
+	uma_lock_fork_release(&oid_lock);
 	uma_lock_fork_release(&uma_start_lock);
 }
 
@@ -83,6 +85,7 @@ fork_child(void)
 	zlist_each_locked(release_child);
 	uma_lock_fork_child(&zlist_lock);
 	zlist_each_locked(limit_fork_child);
+	oid_fork_child();
 	uma_lock_fork_child(&uma_start_lock);
 	tick_fork_child();
 }

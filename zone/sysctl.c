@@ -116,7 +116,7 @@ static const struct sysctl_part singles_part = {singles_find, singles_next};
 /* ---- the parts together ---- */
 
 static const struct sysctl_part *const parts[] = {
-    &singles_part, &settings_part, &zones_part};
+    &singles_part, &settings_part, &oid_part, &zones_part};
 #define PARTS (sizeof parts / sizeof parts[0])
 
 static bool
@@ -169,6 +169,8 @@ node_leave(struct node *n)
 {
 	if (n->n_zone != NULL)
 		zlist_leave(n->n_zone);
+	if (n->n_oid != NULL)
+		oid_leave(n->n_oid);
 }
 
 /* ---- values ---- */
@@ -266,6 +268,22 @@ value_write(const struct node *n, const void *newp, size_t newlen)
 }
 
 static int
+handler_io(const struct node *n, void *oldp, size_t *oldlenp, const void *newp,
+    size_t newlen)
+{
+	struct sysctl_req req = {.oldptr = oldp,
+	    .oldlen = oldp != NULL && oldlenp != NULL ? *oldlenp : 0,
+	    .newptr = newp,
+	    .newlen = newp != NULL ? newlen : 0};
+	int error = oid_call(n->n_oid, &req);
+
+	if (oldlenp != NULL)
+		*oldlenp =
+		    oldp == NULL ? req.oldidx : uma_min(req.oldidx, req.oldlen);
+	return error;
+}
+
+static int
 node_io(const struct node *n, void *oldp, size_t *oldlenp, const void *newp,
     size_t newlen)
 {
@@ -273,6 +291,8 @@ node_io(const struct node *n, void *oldp, size_t *oldlenp, const void *newp,
 		return EISDIR;
 	if (newp != NULL && !(n->n_kind & CTLFLAG_WR))
 		return EPERM;
+	if (n->n_oid != NULL)
+		return handler_io(n, oldp, oldlenp, newp, newlen);
 	int error = 0;
 	if (oldp != NULL || oldlenp != NULL)
 		error = value_read(n, oldp, oldlenp);

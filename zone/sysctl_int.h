@@ -9,11 +9,12 @@
 
 #include "zone_int.h"
 
-#define SYSCTL_STRING 160 /* bytes of the longest string of ours, with NUL */
+#define SYSCTL_STRING_MAX \
+	160 /* bytes of the longest string of ours, with NUL */
 
 union sysctl_value {
 	uint64_t v_number;
-	char v_string[SYSCTL_STRING];
+	char v_string[SYSCTL_STRING_MAX];
 };
 
 /* What a name stands for, while somebody looks at it. */
@@ -28,6 +29,7 @@ struct node {
 	const void *n_arg;
 	struct uma_zone *n_zone; /* a reference */
 	int n_domain;
+	struct sysctl_oid *n_oid; /* the program's, by oid_find; or NULL */
 };
 
 /*
@@ -39,7 +41,14 @@ struct sysctl_part {
 	bool (*sp_find)(const char *name, struct node *n);
 	void (*sp_next)(const char *after, char *best);
 };
-extern const struct sysctl_part settings_part, zones_part;
+extern const struct sysctl_part settings_part, zones_part, oid_part;
+
+/* ---- oid.c: nodes of the program's ---- */
+
+/* Its handler.  An errno, or 0. */
+int oid_call(struct sysctl_oid *oid, struct sysctl_req *req);
+/* The end of what oid_part's find began. */
+void oid_leave(struct sysctl_oid *oid);
 
 /* The order of names: '.' comes first.  Below 0, 0, above 0. */
 int sysctl_compare(const char *a, const char *b);

@@ -32,7 +32,7 @@
  *        |      `- uz_depot, one a domain --> bucket <-> bucket <-> ...
  *        `- uz_keg --> slab <-> slab <-> ...
  *
- * (5) Locks, in order: the start's, list of zones, l_lock of a limit, d_lock of
+ * (5) Locks, in order: the start's, sysctl nodes, list of zones, l_lock of a limit, d_lock of
  * a depot, c_lock of a cache, a CPU's header, the keg's, those of pages/.  No
  * two of a rank are held, and none while a hook or the sink runs.  Fork takes
  * all of them in that order (fork.c).

@@ -168,6 +168,12 @@ void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 /* Fill uz_name_cnt and the hashes of a zone that is not listed.  Locked. */
 void zone_name_assign(struct uma_zone *zone);
 
+/* ---- oid.c: the program's nodes of the sysctl tree ---- */
+
+extern struct uma_lock oid_lock;
+/* Held; no handler runs any more, but for the caller's. */
+void oid_fork_child(void);
+
 /* ---- zone.c ---- */
 
 /* The zones of headers off the page, part of the start; false: no memory. */

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Nodes of the program's own in the sysctl tree: static ones, those of modules
+ * that come and go, dynamic ones, and limits of zones.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <uma.h>
+#include <uma/sysctl.h>
+
+#include "test.h"
+
+static uma_zone_t conn_zone; /* made when a test wants it */
+static int debug_level = 3;
+static unsigned long debug_bytes = 1ul << 40;
+static char debug_text[16] = "first";
+
+SYSCTL_DECL(_debug);
+SYSCTL_NODE(_debug, OID_AUTO, conn, CTLFLAG_RW, 0, "Connections");
+SYSCTL_UMA_MAX(
+    _debug_conn, OID_AUTO, max, CTLFLAG_RW, &conn_zone, "Most connections");
+SYSCTL_UMA_CUR(
+    _debug_conn, OID_AUTO, cur, CTLFLAG_RW, &conn_zone, "Connections now");
+SYSCTL_UMA_MAX(_debug_conn, OID_AUTO, max_seen, CTLFLAG_RD, &conn_zone,
+    "The same, to be read");
+SYSCTL_INT(_debug, OID_AUTO, level, CTLFLAG_RWTUN, &debug_level, 0, "Level");
+SYSCTL_INT(_debug, OID_AUTO, constant, CTLFLAG_RD, 0, 42, "A constant");
+SYSCTL_INT(_debug, OID_AUTO, hidden, CTLFLAG_RD | CTLFLAG_SKIP, 0, 1, "No");
+SYSCTL_ULONG(_debug, OID_AUTO, bytes, CTLFLAG_RW, &debug_bytes, 0, "Bytes");
+SYSCTL_STRING(
+    _debug, OID_AUTO, text, CTLFLAG_RW, debug_text, sizeof debug_text, "Text");
+SYSCTL_INT(_debug_nobody, OID_AUTO, orphan, CTLFLAG_RD, 0, 1, "No parent");
+
+static int
+handle_twice(SYSCTL_HANDLER_ARGS)
+{
+	int *half = arg1, v = *half * (int)arg2;
+	int error = uma_sysctl_handle_int(oidp, &v, 0, req);
+
+	if (error != 0 || req->newptr == NULL)
+		return error;
+	if (v % (int)arg2 != 0)
+		return EINVAL;
+	*half = v / (int)arg2;
+	return 0;
+}
+SYSCTL_PROC(_debug, OID_AUTO, twice, CTLTYPE_INT | CTLFLAG_RW, &debug_level, 2,
+    handle_twice, "I", "Twice the level");
+
+static int before_main = -1;
+
+static int
+get(const char *name)
+{
+	int v = -1;
+	size_t len = sizeof v;
+
+	return uma_sysctlbyname(name, &v, &len, NULL, 0) == 0 ? v : -errno;
+}
+
+static int
+set(const char *name, int v)
+{
+	return uma_sysctlbyname(name, NULL, NULL, &v, sizeof v) == 0 ? 0
+								     : errno;
+}
+
+__attribute__((constructor(65535))) static void
+look(void)
+{
+	before_main = get("debug.level");
+}
+
+static void
+make_zone(void)
+{
+	conn_zone =
+	    uma_zcreate("conn", 1024, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+	ck_assert_ptr_nonnull(conn_zone);
+}
+
+/* ---- static nodes ---- */
+
+START_TEST(static_nodes_are_there_before_main)
+{
+	ck_assert_int_eq(before_main, 3);
+}
+END_TEST
+
+START_TEST(numbers_and_strings_are_read_and_written)
+{
+	unsigned long bytes = 5;
+	char text[16];
+	size_t len = sizeof text;
+
+	ck_assert_int_eq(set("debug.level", 9), 0);
+	ck_assert_int_eq(debug_level, 9);
+	ck_assert_int_eq(get("debug.constant"), 42);
+	ck_assert_int_eq(set("debug.constant", 1), EPERM);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.bytes", NULL, NULL, &bytes, sizeof bytes),
+	    0);
+	ck_assert_uint_eq(debug_bytes, 5);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.text", text, &len, "second", 6), 0);
+	ck_assert_str_eq(text, "first");
+	ck_assert_uint_eq(len, sizeof "first");
+	ck_assert_str_eq(debug_text, "second");
+	ck_assert_int_eq(uma_sysctlbyname("debug.text", NULL, NULL,
+			     "longer than there is room", 25),
+	    -1);
+	ck_assert_int_eq(errno, EINVAL);
+	len = 3;
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.text", text, &len, NULL, 0), -1);
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_uint_eq(len, 3);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.text", NULL, &len, NULL, 0), 0);
+	ck_assert_uint_eq(len, sizeof "second");
+}
+END_TEST
+
+START_TEST(a_handler_of_ones_own_answers)
+{
+	ck_assert_int_eq(get("debug.twice"), 6);
+	ck_assert_int_eq(set("debug.twice", 8), 0);
+	ck_assert_int_eq(debug_level, 4);
+	ck_assert_int_eq(set("debug.twice", 7), EINVAL);
+	ck_assert_int_eq(debug_level, 4);
+}
+END_TEST
+
+START_TEST(a_zones_limit_is_read_and_set_through_its_node)
+{
+	make_zone();
+	ck_assert_int_eq(get("debug.conn.max"), 0);
+	ck_assert_int_eq(set("debug.conn.max", 5), 0);
+	ck_assert_int_eq(uma_zone_get_max(conn_zone), 8); /* whole pages */
+	ck_assert_int_eq(get("debug.conn.max"), 8);
+	ck_assert_int_eq(get("debug.conn.max_seen"), 8);
+	ck_assert_int_eq(set("debug.conn.max_seen", 1), EPERM);
+	ck_assert_int_eq(set("debug.conn.max", -1), EINVAL);
+	ck_assert_int_eq(set("debug.conn.max", 0), 0);
+	ck_assert_int_eq(uma_zone_get_max(conn_zone), 0);
+}
+END_TEST
+
+START_TEST(a_zones_occupancy_is_read_only)
+{
+	make_zone();
+	void *a = uma_zalloc(conn_zone, M_WAITOK);
+	void *b = uma_zalloc(conn_zone, M_WAITOK);
+
+	ck_assert_int_eq(get("debug.conn.cur"), 2);
+	uma_zfree(conn_zone, a);
+	ck_assert_int_eq(get("debug.conn.cur"), 1);
+	ck_assert_int_eq(set("debug.conn.cur", 1), EPERM);
+	uma_zfree(conn_zone, b);
+}
+END_TEST
+
+START_TEST(a_zone_that_is_not_made_yet_has_no_limit)
+{
+	ck_assert_int_eq(get("debug.conn.max"), 0);
+	ck_assert_int_eq(get("debug.conn.cur"), 0);
+	ck_assert_int_eq(set("debug.conn.max", 5), ENXIO);
+}
+END_TEST
+
+START_TEST(a_walk_meets_static_nodes_with_their_words)
+{
+	struct uma_sysctl_info info = {.size = sizeof info};
+	char name[UMA_SYSCTL_NAME_MAX] = "debug", all[256] = "";
+
+	while (uma_sysctl_next(name, name, sizeof name) == 0 &&
+	       strncmp(name, "debug.", 6) == 0) {
+		strcat(all, name + 6);
+		strcat(all, " ");
+	}
+	ck_assert_str_eq(all, "bytes conn.cur conn.max conn.max_seen constant "
+			      "level text twice ");
+	ck_assert_int_eq(get("debug.hidden"), 1);
+	ck_assert_int_eq(get("debug.nobody.orphan"), -ENOENT);
+	ck_assert_int_eq(get("debug.conn"), -EISDIR);
+	ck_assert_int_eq(uma_sysctl_info("debug.conn.cur", &info), 0);
+	ck_assert_str_eq(info.descr, "Connections now");
+	ck_assert_str_eq(info.fmt, "I");
+	ck_assert_uint_eq(info.kind, CTLTYPE_INT | CTLFLAG_RD);
+	ck_assert_int_eq(uma_sysctl_info("debug.conn", &info), 0);
+	ck_assert_str_eq(info.descr, "Connections");
+}
+END_TEST
+
+/* ---- modules ---- */
+
+/* The module beside this program. */
+static void *
+module_open(void)
+{
+	char path[4096];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 32);
+
+	ck_assert_int_gt(len, 0);
+	path[len] = '\0';
+	strcpy(strrchr(path, '/'), "/plugin/nodes.so");
+	void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	ck_assert_msg(module != NULL, "%s", dlerror());
+	return module;
+}
+
+/* The library that the module stands on, which is not this program's. */
+static int (*byname)(const char *, void *, size_t *, const void *, size_t);
+
+static int
+module_get(const char *name)
+{
+	int v = -1;
+	size_t len = sizeof v;
+
+	return byname(name, &v, &len, NULL, 0) == 0 ? v : -errno;
+}
+
+static void *
+module_load(void)
+{
+	void *module = module_open();
+
+	*(void **)&byname = dlsym(module, "uma_sysctlbyname");
+	ck_assert(byname != NULL);
+	return module;
+}
+
+START_TEST(nodes_of_a_module_come_and_go_with_it)
+{
+	if (TEST_ASAN || TEST_TSAN)
+		return; /* two runtimes of one library */
+	for (int i = 0; i < 3; i++) {
+		void *module = module_load();
+		int new = 6 + i;
+
+		ck_assert_int_eq(module_get("debug.plugin.number"), 5);
+		ck_assert_int_eq(
+		    byname("debug.plugin.number", NULL, NULL, &new, sizeof new),
+		    0);
+		ck_assert_int_eq(*(int *)dlsym(module, "plugin_number"), new);
+		dlclose(module);
+		ck_assert_int_eq(module_get("debug.plugin.number"), -ENOENT);
+		ck_assert_int_eq(module_get("debug.plugin"), -ENOENT);
+	}
+}
+END_TEST
+
+START_TEST(a_node_waits_for_a_parent_in_another_module)
+{
+	static struct sysctl_oid host = {.oid_above = "_debug",
+	    .oid_name = "host",
+	    .oid_kind = CTLTYPE_NODE | CTLFLAG_RD};
+
+	if (TEST_ASAN || TEST_TSAN)
+		return;
+	void *module = module_load();
+	void (*come)(struct sysctl_oid *), (*go)(struct sysctl_oid *);
+	*(void **)&come = dlsym(module, "uma_sysctl_register");
+	*(void **)&go = dlsym(module, "uma_sysctl_unregister");
+	ck_assert_int_eq(module_get("debug.host.guest"), -ENOENT);
+	come(&host);
+	ck_assert_int_eq(module_get("debug.host.guest"), 7);
+	go(&host);
+	ck_assert_int_eq(module_get("debug.host.guest"), -ENOENT);
+	come(&host);
+	ck_assert_int_eq(module_get("debug.host.guest"), 7);
+	dlclose(module);
+	ck_assert_int_eq(module_get("debug.host.guest"), -ENOENT);
+	go(&host);
+}
+END_TEST
+
+/* ---- dynamic nodes ---- */
+
+START_TEST(dynamic_nodes_live_until_their_context_is_freed)
+{
+	struct sysctl_ctx_list ctx;
+	char name[8] = "dyn";
+	int value = 11;
+
+	make_zone();
+	uma_sysctl_ctx_init(&ctx);
+	struct sysctl_oid *dyn = SYSCTL_ADD_NODE(&ctx,
+	    SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, CTLFLAG_RW, 0, "D");
+	ck_assert_ptr_nonnull(dyn);
+	strcpy(name, "x"); /* it was copied */
+	ck_assert_ptr_nonnull(SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(dyn),
+	    OID_AUTO, "value", CTLFLAG_RW, &value, 0, "V"));
+	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_MAX(&ctx, SYSCTL_CHILDREN(dyn),
+	    OID_AUTO, "max", CTLFLAG_RW, &conn_zone, "M"));
+	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_CHILDREN(dyn),
+	    OID_AUTO, "cur", CTLFLAG_RW, &conn_zone, "C"));
+	ck_assert_int_eq(set("debug.dyn.value", 12), 0);
+	ck_assert_int_eq(value, 12);
+	ck_assert_int_eq(set("debug.dyn.max", 4), 0);
+	ck_assert_int_eq(get("debug.dyn.max"), uma_zone_get_max(conn_zone));
+	ck_assert_int_eq(get("debug.dyn.cur"), 0);
+	ck_assert_int_eq(set("debug.dyn.cur", 1), EPERM);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+	ck_assert_int_eq(get("debug.dyn.value"), -ENOENT);
+	ck_assert_int_eq(get("debug.dyn"), -ENOENT);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
+START_TEST(two_contexts_may_share_a_node_but_not_a_value)
+{
+	struct sysctl_ctx_list a, b;
+	int value = 1;
+
+	uma_sysctl_ctx_init(&a);
+	uma_sysctl_ctx_init(&b);
+	struct sysctl_oid *na = SYSCTL_ADD_NODE(
+	    &a, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "both", 0, 0, "");
+	struct sysctl_oid *nb = SYSCTL_ADD_NODE(
+	    &b, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "both", 0, 0, "");
+	ck_assert(na != NULL && nb != NULL);
+	SYSCTL_ADD_INT(
+	    &a, SYSCTL_CHILDREN(na), OID_AUTO, "a", CTLFLAG_RD, &value, 0, "");
+	SYSCTL_ADD_INT(
+	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "b", CTLFLAG_RD, &value, 0, "");
+	ck_assert_int_eq(get("debug.both.a"), 1);
+	ck_assert_int_eq(get("debug.both.b"), 1);
+	errno = 0;
+	ck_assert_ptr_null(SYSCTL_ADD_INT(
+	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "b", CTLFLAG_RD, &value, 0, ""));
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&a), 0);
+	ck_assert_int_eq(get("debug.both.a"), -ENOENT);
+	ck_assert_int_eq(get("debug.both.b"), 1);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&b), 0);
+}
+END_TEST
+
+START_TEST(a_context_with_nodes_of_others_below_is_busy)
+{
+	struct sysctl_ctx_list outer, inner;
+
+	uma_sysctl_ctx_init(&outer);
+	uma_sysctl_ctx_init(&inner);
+	struct sysctl_oid *node = SYSCTL_ADD_NODE(
+	    &outer, SYSCTL_STATIC_CHILDREN(), OID_AUTO, "top", 0, 0, "");
+	ck_assert_ptr_nonnull(node);
+	SYSCTL_ADD_INT(&inner, SYSCTL_CHILDREN(node), OID_AUTO, "leaf",
+	    CTLFLAG_RD, 0, 3, "");
+	ck_assert_int_eq(uma_sysctl_ctx_free(&outer), EBUSY);
+	ck_assert_int_eq(get("top.leaf"), 3);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&inner), 0);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&outer), 0);
+	ck_assert_int_eq(get("top.leaf"), -ENOENT);
+}
+END_TEST
+
+START_TEST(what_cannot_be_added_is_refused)
+{
+	char name[300];
+
+	memset(name, 'n', sizeof name);
+	name[sizeof name - 1] = '\0';
+	errno = 0;
+	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_nothing));
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_ptr_null(
+	    SYSCTL_ADD_NODE(NULL, NULL, OID_AUTO, "n", 0, 0, ""));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_null(SYSCTL_ADD_NODE(
+	    NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "a.b", 0, 0, ""));
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_ptr_null(SYSCTL_ADD_NODE(
+	    NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, 0, 0, ""));
+	ck_assert_int_eq(errno, ENAMETOOLONG);
+}
+END_TEST
+
+static _Atomic bool inside, leave, freed;
+
+static int
+handle_slowly(SYSCTL_HANDLER_ARGS)
+{
+	int v = 1;
+
+	(void)oidp, (void)arg1, (void)arg2;
+	atomic_store(&inside, true);
+	while (!atomic_load(&leave))
+		test_sleep_ms(1);
+	ck_assert(!atomic_load(&freed));
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+static void *
+read_slowly(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(get("debug.slow"), 1);
+	return NULL;
+}
+
+static void *
+free_context(void *arg)
+{
+	ck_assert_int_eq(uma_sysctl_ctx_free(arg), 0);
+	atomic_store(&freed, true);
+	return NULL;
+}
+
+START_TEST(removal_waits_for_a_handler_that_runs)
+{
+	struct sysctl_ctx_list ctx;
+	pthread_t reader, remover;
+
+	uma_sysctl_ctx_init(&ctx);
+	SYSCTL_ADD_PROC(&ctx, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "slow",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 0, handle_slowly, "I", "");
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	while (!atomic_load(&inside))
+		test_sleep_ms(1);
+	pthread_create(&remover, NULL, free_context, &ctx);
+	test_sleep_ms(50);
+	ck_assert(!atomic_load(&freed));
+	ck_assert_int_eq(get("debug.slow"), -ENOENT); /* unseen at once */
+	atomic_store(&leave, true);
+	pthread_join(reader, NULL);
+	pthread_join(remover, NULL);
+	ck_assert(atomic_load(&freed));
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("sysctl nodes");
+	TCase *tc = tcase_create("nodes");
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, static_nodes_are_there_before_main);
+	tcase_add_test(tc, numbers_and_strings_are_read_and_written);
+	tcase_add_test(tc, a_handler_of_ones_own_answers);
+	tcase_add_test(tc, a_zones_limit_is_read_and_set_through_its_node);
+	tcase_add_test(tc, a_zones_occupancy_is_read_only);
+	tcase_add_test(tc, a_zone_that_is_not_made_yet_has_no_limit);
+	tcase_add_test(tc, a_walk_meets_static_nodes_with_their_words);
+	tcase_add_test(tc, nodes_of_a_module_come_and_go_with_it);
+	tcase_add_test(tc, a_node_waits_for_a_parent_in_another_module);
+	tcase_add_test(tc, dynamic_nodes_live_until_their_context_is_freed);
+	tcase_add_test(tc, two_contexts_may_share_a_node_but_not_a_value);
+	tcase_add_test(tc, a_context_with_nodes_of_others_below_is_busy);
+	tcase_add_test(tc, what_cannot_be_added_is_refused);
+	tcase_add_test(tc, removal_waits_for_a_handler_that_runs);
+	return s;
+}
+
+int
+main(void)
+{
+	return test_run(suite());
+}
