@@ -19,6 +19,7 @@ SOFILE  := libuma.so.$(VERSION)
 # What is installed is written down here, never collected by a wildcard.
 HEADERS = uma.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
 	uma/seq_x86_64.h uma/stat.h uma/sysctl.h
+OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
 MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
 	uma_sysctl.3 uma_sysctl_add.3 \
@@ -178,7 +179,8 @@ $(TORTURE): %: %.o $(TOBJS)
 
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
-$(O)/stage/.done: $(LIBS) $(HEADERS:%=include/%) $(MAN3:%=man/%) Makefile
+$(O)/stage/.done: $(LIBS) $(HEADERS:%=include/%) $(MAN3:%=man/%) \
+		$(OVERLAY:%=include/overlay/%) Makefile
 	$(call say,STAGE)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
@@ -246,24 +248,41 @@ Libs.private: -pthread$(if $(have_numa), -lnuma)
 Cflags: -I$${includedir}
 endef
 
+# FreeBSD's header names, some of which are the C library's too: apart.
+define PC_FREEBSD
+prefix=$(PREFIX)
+includedir=$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))
+
+Name: libuma-freebsd
+Description: Zone allocator: headers under FreeBSD's names
+Version: $(VERSION)
+Requires: libuma
+Cflags: -I$${includedir}/libuma-freebsd
+endef
+
 # "NAME PAGE" for each name in the NAME section of a page.
 man_names = cd man && awk '/^\.Sh/ { on = $$2 == "NAME" } \
 	on && $$1 == ".Nm" { print $$2, FILENAME }' $(MAN3)
 
 install uninstall: export PC := $(PC)
+install uninstall: export PC_FREEBSD := $(PC_FREEBSD)
 install uninstall: inc = "$(DESTDIR)$(INCLUDEDIR)"
+install uninstall: ovl = "$(DESTDIR)$(INCLUDEDIR)"/libuma-freebsd
 install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
-	@mkdir -p $(inc)/uma $(lib)/pkgconfig $(man) $(doc)
+	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(man) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
+	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
+		$(ovl)/$h &&) :
 	$(Q)install -m 644 $(O)/libuma.a $(lib)
 	$(Q)install -m 755 $(O)/$(SOFILE) $(lib)
 	$(Q)ln -sf $(SOFILE) $(lib)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(lib)/libuma.so
 	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
+	$(Q)printf '%s\n' "$$PC_FREEBSD" >$(lib)/pkgconfig/libuma-freebsd.pc
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
 	$(Q)$(man_names) | while read -r name page; do \
 		[ $$name.3 = $$page ] || \
@@ -272,12 +291,13 @@ install: all
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig || :
 
 uninstall:
-	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(lib)/pkgconfig/libuma.pc \
+	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(OVERLAY:%=$(ovl)/%) \
+		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done
-	$(Q)rmdir $(inc)/uma $(doc) 2>/dev/null || :
+	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) 2>/dev/null || :
 
 dist:
 	@mkdir -p $(O)

@@ -49,6 +49,93 @@ main(void)
 	return strcmp(st.name, "user") == 0 ? 0 : 3;
 }
 EOF
+# What FreeBSD's page shows, in its own words: the synopsis, the example of a
+# zone with copies for each CPU, and the macros.
+cat >"$top/page.c" <<'EOF'
+#include <sys/param.h>
+#include <sys/queue.h>
+#include <vm/uma.h>
+#include <sys/sysctl.h>
+
+typedef struct foo {
+	int count;
+} foo_t;
+
+struct conn {
+	int fd;
+	TAILQ_ENTRY(conn) link;
+};
+static TAILQ_HEAD(, conn) conns = TAILQ_HEAD_INITIALIZER(conns);
+static uma_zone_t conn_zone;
+
+SYSCTL_DECL(_vm);
+SYSCTL_UMA_MAX(_vm, OID_AUTO, conn_max, CTLFLAG_RW, &conn_zone, "Limit");
+SYSCTL_UMA_CUR(_vm, OID_AUTO, conn_cur, CTLFLAG_RD, &conn_zone, "Now");
+
+static int
+conn_ctor(void *mem, int size, void *arg, int flags)
+{
+	(void)size, (void)flags;
+	((struct conn *)mem)->fd = *(int *)arg;
+	return (0);
+}
+
+static int
+pcpu(void)
+{
+	uma_zone_t foo_zone;
+	void *foo_base;
+	foo_t *foo_pcpu;
+
+	foo_zone = uma_zcreate("foo", sizeof(foo_t), NULL, NULL, NULL, NULL,
+	    UMA_ALIGN_PTR, UMA_ZONE_PCPU);
+	foo_base = uma_zalloc(foo_zone, M_WAITOK);
+	foo_pcpu = (foo_t *)zpcpu_get(foo_base);
+	foo_pcpu->count++;
+	uma_zfree(foo_zone, foo_base);
+	uma_zdestroy(foo_zone);
+	return (0);
+}
+
+int
+main(void)
+{
+	struct sysctl_ctx_list ctx;
+	struct conn *c, *next;
+	char name[] = "conn";
+	int fd, max = 64, cur = 0;
+	size_t len = sizeof(cur);
+
+	conn_zone = uma_zcreate(name, sizeof(struct conn), conn_ctor, NULL,
+	    NULL, NULL, UMA_ALIGN_PTR, 0);
+	uma_zone_set_warning(conn_zone, "too many connections");
+	if (sysctlbyname("vm.conn_max", NULL, NULL, &max, sizeof(max)) != 0)
+		return (1);
+	if (uma_zone_get_max(conn_zone) < 64)
+		return (2);
+	for (fd = 0; fd < 10; fd++) {
+		c = (struct conn *)uma_zalloc_arg(conn_zone, &fd, M_NOWAIT);
+		TAILQ_INSERT_TAIL(&conns, c, link);
+	}
+	if (sysctlbyname("vm.conn_cur", &cur, &len, NULL, 0) != 0 || cur != 10)
+		return (3);
+	TAILQ_FOREACH_SAFE(c, &conns, link, next) {
+		TAILQ_REMOVE(&conns, c, link);
+		uma_zfree_arg(conn_zone, c, NULL);
+	}
+	if (uma_zone_get_cur(conn_zone) != 0)
+		return (4);
+	sysctl_ctx_init(&ctx);
+	if (SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_STATIC_CHILDREN(_vm), OID_AUTO,
+	    "conn_too", CTLFLAG_RD, &conn_zone, "Now") == NULL ||
+	    SYSCTL_ADD_UMA_MAX(&ctx, SYSCTL_STATIC_CHILDREN(_vm), OID_AUTO,
+	    "conn_max_too", CTLFLAG_RW, &conn_zone, "Limit") == NULL)
+		return (5);
+	if (sysctl_ctx_free(&ctx) != 0 || nitems(name) != 5)
+		return (6);
+	return (pcpu());
+}
+EOF
 echo '#include <stdlib.h>
 int main(void) { return 0; }' >"$top/empty.c"
 
@@ -67,6 +154,27 @@ compile() {
 	shift 3
 	$CC -std=c11 -Wall -Wextra -Werror -pedantic "$@" -o "$out" \
 		"$top/user.c" $(pc "$stage" $pcflags --cflags --libs)
+}
+# page STAGE OUT CC-FLAGS...: the same with FreeBSD's headers.
+page() {
+	stage=$1 out=$2
+	shift 2
+	$CC "$@" -Wall -Wextra -Werror -o "$out" "$top/page.c" -x none \
+		$(PKG_CONFIG_PATH=$stage/usr/lib/pkgconfig pkg-config \
+			--cflags --libs libuma-freebsd)
+}
+# Each of its headers by itself, and without the others.
+overlay_alone() {
+	for h in sys/param.h sys/queue.h sys/malloc.h sys/sysctl.h vm/uma.h; do
+		printf '#include <%s>\nextern int unused;\n' "$h" \
+			>"$top/alone.c"
+		for std in 'c -std=c11' 'c++ -std=c++17'; do
+			$CC -x $std -Wall -Wextra -Werror -pedantic \
+				-fsyntax-only "$top/alone.c" \
+				-I"$1/usr/include/libuma-freebsd" \
+				-I"$1/usr/include" || return
+		done
+	done
 }
 needed() {
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
@@ -105,6 +213,11 @@ is "a program compiles" compile "$p" "$top/dynamic" ""
 is "it is linked to the library" eval \
 	'needed "$top/dynamic" | grep -qx libuma.so.0'
 is "it runs" env LD_LIBRARY_PATH="$lib" "$top/dynamic"
+is "the page's synopsis and example compile" page "$p" "$top/page" -std=gnu11
+is "they run" env LD_LIBRARY_PATH="$lib" "$top/page"
+is "they compile as C++" page "$p" "$top/page++" -x c++ -std=gnu++17
+is "they run" env LD_LIBRARY_PATH="$lib" "$top/page++"
+is "each header of FreeBSD's compiles alone" overlay_alone "$p"
 is "a program links to the archive" $CC -o "$top/archive" "$top/user.c" \
 	$(pc "$p" --cflags) "$lib/libuma.a" $(pc "$p" --static --libs-only-other)
 is "it runs" "$top/archive"
