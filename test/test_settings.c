@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <uma.h>
 #include <uma/reclaim.h>
+#include <uma/sysctl.h>
 
 #include "books.h"
 
@@ -138,6 +139,41 @@ run_period_default(void)
 	return ms > 19000 && ms <= 20000 ? EXIT_WORKED : 0;
 }
 
+static bool
+caches(uma_zone_t z)
+{
+	struct uma_zone_stat st = {.size = sizeof st};
+
+	uma_zfree(z, uma_zalloc(z, M_WAITOK));
+	return uma_zone_stat(z, &st) == 0 && st.free_cached > 0;
+}
+
+/* The settings of single zones: what became of these three? */
+static int
+run_zones(void)
+{
+	static const char *const name[] = {"conn.a", "conn b", "other"};
+	char source[16];
+
+	for (int i = 0; i < 3; i++) {
+		struct uma_sysctl_info info = {.size = sizeof info};
+		char node[32] = "vm.uma.other.debug";
+		uma_zone_t z = uma_zcreate(
+		    name[i], 1024, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+
+		if (z == NULL)
+			return 1;
+		if (i < 2)
+			sprintf(node, "vm.uma.conn_%c.debug", 'a' + i);
+		if (uma_sysctl_info(node, &info) != 0)
+			return 2;
+		strcpy(source, info.source);
+		fprintf(stderr, "%s %d %s;", caches(z) ? "cached" : "checked",
+		    uma_zone_get_max(z), source);
+	}
+	return EXIT_WORKED;
+}
+
 static int
 run_secure(void)
 {
@@ -157,6 +193,7 @@ static const struct {
     {"period", run_period},
     {"no period", run_no_period},
     {"period default", run_period_default},
+    {"zones", run_zones},
     {"secure", run_secure},
 };
 
@@ -340,6 +377,90 @@ START_TEST(a_period_is_20_seconds_unless_it_is_said_to_be_none)
 	expect_work("period default", "vm.uma.reclaim_period=x");
 	expect_work("no period", "vm.uma.reclaim_period=0");
 	expect_work("no period", "vm.uma.prefault=1");
+}
+END_TEST
+
+static void
+expect_zones(const char *options, const char *a, const char *b, const char *c)
+{
+	char wanted[128];
+
+	snprintf(wanted, sizeof wanted, "%s;%s;%s;", a, b, c);
+	expect_work("zones", options);
+	ck_assert_msg(strcmp(text, wanted) == 0, "%s: %s", options, text);
+}
+
+START_TEST(settings_of_zones_are_for_those_whose_names_match)
+{
+	static const char *const plain = "cached 0 default";
+	static const char *const checked = "checked 0 UMA_OPTIONS";
+
+	expect_zones(NULL, plain, plain, plain);
+	expect_zones("vm.uma.conn_a.debug=check", checked, plain, plain);
+	expect_zones("vm.uma.conn*.debug=all", checked, checked, plain);
+	expect_zones("vm.uma.*_b.debug=check", plain, checked, plain);
+	expect_zones("vm.uma.o*h*r.debug=check", plain, plain, checked);
+	expect_zones("vm.uma.conn?a.debug=check", checked, plain, plain);
+	expect_zones("vm.uma.conn.debug=check", plain, plain, plain);
+	expect_zones("vm.uma.*.debug=none+check", checked, checked, checked);
+	/* The last that matches; a zone's own before that of all. */
+	expect_zones("vm.uma.*.debug=check,vm.uma.conn*.debug=none",
+	    "cached 0 UMA_OPTIONS", "cached 0 UMA_OPTIONS", checked);
+	expect_zones("vm.uma.other.debug=none,debug=check", checked, checked,
+	    "cached 0 UMA_OPTIONS");
+	expect_zones("vm.uma.conn*.limit.max_items=10,"
+		     "vm.uma.conn_b.limit.max_items=1k",
+	    "cached 12 default", "cached 1024 default", plain);
+}
+END_TEST
+
+START_TEST(bad_settings_of_zones_are_reported)
+{
+	expect_work("work", "vm.uma.conn*.debgu=check");
+	ck_assert_ptr_nonnull(strstr(text, "unknown setting "
+					   "'vm.uma.conn*.debgu' at column 1, "
+					   "the nearest is "
+					   "'vm.uma.conn*.debug'"));
+	expect_work("work", "sink=stderr,vm.uma.*.limit.max_item=1");
+	ck_assert_ptr_nonnull(strstr(text, "'vm.uma.*.limit.max_items'"));
+	expect_work("work", "vm.uma.conn*.debug=chek");
+	ck_assert_ptr_nonnull(
+	    strstr(text, "bad value 'chek' for 'vm.uma.conn*.debug' at column "
+			 "1, wanted one of: none, check, all\n"));
+	expect_work("work", "vm.uma.conn.limit.max_items=many");
+	ck_assert_ptr_nonnull(strstr(text, "wanted items, like 100 or 10k\n"));
+	expect_work("work", "vm.uma.conn.limit.max_items=3g");
+	ck_assert_int_eq(lines_of(text), 1);
+	expect_work("work", "vm.uma.conn.debug");
+	ck_assert_int_eq(lines_of(text), 1);
+}
+END_TEST
+
+START_TEST(more_settings_of_zones_than_there_is_room_for_are_reported)
+{
+	char options[2048] = "";
+
+	for (int i = 0; i < 33; i++)
+		sprintf(options + strlen(options), "vm.uma.z%d.debug=none,", i);
+	expect_work("work", options);
+	ck_assert_int_eq(lines_of(text), 1);
+	ck_assert_ptr_nonnull(strstr(text, "too many settings of zones"));
+}
+END_TEST
+
+START_TEST(strict_makes_what_is_not_understood_fatal)
+{
+	expect_work("work", "strict");
+	ck_assert_str_eq(text, "");
+	expect_work("work", "strict=1,debug=check");
+	expect_work("work", "strict=0,nonsense=1");
+	expect_abort("work", "strict,nonsense=1,debug=chek");
+	ck_assert_int_eq(lines_of(text), 3);
+	ck_assert_ptr_nonnull(strstr(text, "'nonsense'"));
+	ck_assert_ptr_nonnull(strstr(text, "'chek'"));
+	ck_assert_ptr_nonnull(strstr(
+	    text, "uma: UMA_OPTIONS: strict, and 2 settings not understood\n"));
+	expect_abort("work", "vm.uma.x.debug=1,strict");
 }
 END_TEST
 
@@ -609,6 +730,11 @@ suite(void)
 
 	tc = tcase_create("not understood");
 	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, settings_of_zones_are_for_those_whose_names_match);
+	tcase_add_test(tc, bad_settings_of_zones_are_reported);
+	tcase_add_test(
+	    tc, more_settings_of_zones_than_there_is_room_for_are_reported);
+	tcase_add_test(tc, strict_makes_what_is_not_understood_fatal);
 	tcase_add_test(
 	    tc, an_unknown_name_is_reported_with_the_nearest_known_one);
 	tcase_add_test(tc, settings_beside_an_unknown_name_count);

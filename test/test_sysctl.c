@@ -229,7 +229,7 @@ START_TEST(a_zone_has_freebsds_names)
 	    "keg.ipers", "keg.align", "keg.reserve", "keg.efficiency",
 	    "keg.domain.0.pages", "keg.domain.0.free_items",
 	    "keg.domain.0.free_slabs", "limit.items", "limit.max_items",
-	    "limit.sleepers", "limit.sleeps", "limit.bucket_max",
+	    "debug", "limit.sleepers", "limit.sleeps", "limit.bucket_max",
 	    "domain.0.nitems", "domain.0.imax", "domain.0.imin",
 	    "domain.0.bimin", "domain.0.wss", "domain.0.limin",
 	    "domain.0.timin", "stats.current", "stats.allocs", "stats.frees",
@@ -410,8 +410,8 @@ START_TEST(a_walk_meets_every_node_once_in_order)
 	zone_named("one");
 	zone_named("two");
 	int leaves = walk(true) - before;
-	ck_assert_int_eq(leaves, 2 * (21 + 10 * uma_ndomains()));
-	ck_assert_int_ge(before, leaves + 16); /* two internal ones */
+	ck_assert_int_eq(leaves, 2 * (22 + 10 * uma_ndomains()));
+	ck_assert_int_ge(before, leaves + 17); /* two internal ones */
 }
 END_TEST
 

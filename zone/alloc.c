@@ -372,7 +372,7 @@ zfree_destruct(struct uma_zone *zone, void *item, void *arg)
 	if (item == NULL)
 		return;
 	/* The dtor is not to meet what is no item of ours. */
-	if (uma_unlikely(uma_settings.set_debug_check))
+	if (uma_unlikely(zone->uz_check))
 		keg_check(zone->uz_keg, zone->uz_name, "free", item);
 	zone->uz_dtor(item, (int)zone->uz_hot.size, arg);
 	zfree_bare(zone, item);

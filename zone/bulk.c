@@ -146,7 +146,7 @@ bulk_destruct(struct uma_zone *zone, void **items, int n)
 	uma_dtor dtor = zone->uz_dtor;
 
 	for (int k = 0; dtor != NULL && k < n; k++) {
-		if (uma_unlikely(uma_settings.set_debug_check))
+		if (uma_unlikely(zone->uz_check))
 			keg_check(
 			    zone->uz_keg, zone->uz_name, "free", items[k]);
 		dtor(items[k], (int)zone->uz_hot.size, NULL);

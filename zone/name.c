@@ -26,8 +26,8 @@ name_hash(const char *name, size_t len)
 	return h;
 }
 
-static size_t
-name_base(const struct uma_zone *zone, char *name)
+size_t
+zone_base(const struct uma_zone *zone, char name[ZONE_NAME_MAX])
 {
 	const char *from = zone->uz_name;
 	size_t len = 0;
@@ -47,7 +47,7 @@ name_base(const struct uma_zone *zone, char *name)
 void
 zone_name(const struct uma_zone *zone, char name[ZONE_NAME_MAX])
 {
-	size_t len = name_base(zone, name);
+	size_t len = zone_base(zone, name);
 
 	if (zone->uz_name_cnt != 0)
 		snprintf(name + len, ZONE_NAME_MAX - len, "_%u",
@@ -70,7 +70,7 @@ naming_look_base(struct uma_zone *other, void *arg)
 	char base[ZONE_NAME_MAX];
 
 	if (other->uz_base_hash == ng->ng_zone->uz_base_hash) {
-		name_base(other, base);
+		zone_base(other, base);
 		if (strcmp(base, ng->ng_base) == 0)
 			ng->ng_cnt =
 			    uma_max(ng->ng_cnt, other->uz_name_cnt + 1);
@@ -95,7 +95,7 @@ void
 zone_name_assign(struct uma_zone *zone)
 {
 	struct naming ng = {.ng_zone = zone};
-	size_t len = name_base(zone, ng.ng_base);
+	size_t len = zone_base(zone, ng.ng_base);
 
 	zone->uz_base_hash = name_hash(ng.ng_base, len);
 	ng.ng_cnt = setting_has_name(ng.ng_base) ? 1 : 0;

@@ -17,7 +17,7 @@
 #include "pages_int.h"
 #include "sysctl_int.h"
 
-#define NAME_MAX_LEN 64
+#define NAME_MAX_LEN 128
 
 struct choice {
 	const char *c_value;
@@ -25,6 +25,7 @@ struct choice {
 };
 
 #define BYTES "bytes, like 4096, 64k, 16m or 1g"
+#define ITEMS "items, like 100 or 10k"
 #define MS    "milliseconds, like 500 or 20000"
 #define OFF_ON                 \
 	{                      \
@@ -67,6 +68,8 @@ static const struct setting {
 	"How the CPUs' caches are protected"},
     {"sink", AT(sink_none), {{"stderr", 0}, {"none", 1}}, NULL, apply_sink,
 	"Where messages go"},
+    {"strict", AT(strict), OFF_ON, NULL, NULL,
+	"Settings that are not understood end the program"},
     {"vm.uma.cache_max", AT(cache_max), {{0}}, BYTES, apply_nothing,
 	"Bytes of items that all caches may have room for"},
     {"vm.uma.limit", AT(limit), {{0}}, BYTES, apply_limit,
@@ -123,30 +126,48 @@ edit_distance(const char *a, const char *b)
 	return row[lb];
 }
 
+/* The nearest name, all of those that begin with a zone's among them. */
+static void
+nearest(const char *name, char best[NAME_MAX_LEN])
+{
+	size_t best_distance = SIZE_MAX, d;
+	char candidate[NAME_MAX_LEN];
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		d = edit_distance(name, setting_table[i].s_name);
+		if (d < best_distance) {
+			best_distance = d;
+			strcpy(best, setting_table[i].s_name);
+		}
+	}
+	for (int k = 0; rule_candidate(name, k, candidate, sizeof candidate);
+	     k++) {
+		d = edit_distance(name, candidate);
+		if (d < best_distance) {
+			best_distance = d;
+			strcpy(best, candidate);
+		}
+	}
+}
+
 static UMA_COLD void
 say_unknown(const struct element *e)
 {
-	size_t best = 0, best_distance = SIZE_MAX;
-	char name[4 * NAME_MAX_LEN];
+	char name[2 * NAME_MAX_LEN], best[NAME_MAX_LEN],
+	    shown[2 * NAME_MAX_LEN];
 
-	for (size_t i = 0; i < SETTINGS; i++) {
-		size_t d = edit_distance(e->e_name, setting_table[i].s_name);
-
-		if (d < best_distance) {
-			best_distance = d;
-			best = i;
-		}
-	}
+	nearest(e->e_name, best);
 	uma_message("uma: UMA_OPTIONS: unknown setting '%s' at column %zu, "
 		    "the nearest is '%s'",
 	    uma_escape(name, sizeof name, e->e_name), e->e_at,
-	    setting_table[best].s_name);
+	    uma_escape(shown, sizeof shown, best));
 }
 
 static UMA_COLD void
 say_malformed(const struct element *e, const struct setting *s)
 {
-	char value[4 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
+	char value[2 * NAME_MAX_LEN], wanted[NAME_MAX_LEN] = "";
+	char name[2 * NAME_MAX_LEN];
 
 	if (s->s_number != NULL)
 		strcat(wanted, s->s_number);
@@ -156,8 +177,8 @@ say_malformed(const struct element *e, const struct setting *s)
 	}
 	uma_message("uma: UMA_OPTIONS: bad value '%s' for '%s' at column %zu, "
 		    "wanted %s",
-	    uma_escape(value, sizeof value, e->e_value), s->s_name, e->e_at,
-	    wanted);
+	    uma_escape(value, sizeof value, e->e_value),
+	    uma_escape(name, sizeof name, e->e_name), e->e_at, wanted);
 }
 
 /* Digits and one of k, m, g.  False: something else, or beyond 2^63. */
@@ -205,6 +226,32 @@ setting_is(const struct setting *s, const char *name)
 	return strcmp(s->s_name, name) == 0 || strcmp(full, name) == 0;
 }
 
+/* One of its words, or some with + between them. */
+static bool
+parse_choice(const struct setting *s, const char *value, int *choice)
+{
+	const char *end;
+
+	*choice = 0;
+	for (;; value = end + 1) {
+		const struct choice *c = s->s_choice;
+		size_t len = strcspn(value, "+");
+
+		end = value + len;
+		while (c->c_value != NULL &&
+		       (strncmp(c->c_value, value, len) != 0 ||
+			   c->c_value[len] != '\0'))
+			c++;
+		if (c->c_value == NULL)
+			return false;
+		*choice |= c->c_sets;
+		if (*end == '\0')
+			return true;
+		if (s != setting_table) /* debug is the only list */
+			return false;
+	}
+}
+
 /* Store the value; false: it is none of the setting's. */
 static bool
 setting_store(struct settings *set, const struct setting *s, const char *value)
@@ -218,33 +265,84 @@ setting_store(struct settings *set, const struct setting *s, const char *value)
 		__atomic_store_n((uint64_t *)at, number, __ATOMIC_RELAXED);
 		return true;
 	}
-	for (const struct choice *c = s->s_choice; c->c_value != NULL; c++) {
-		if (strcmp(c->c_value, value) == 0) {
-			__atomic_store_n(
-			    (int *)at, c->c_sets, __ATOMIC_RELAXED);
-			return true;
-		}
-	}
-	return false;
+	int choice;
+	if (!parse_choice(s, value, &choice))
+		return false;
+	__atomic_store_n((int *)at, choice, __ATOMIC_RELAXED);
+	return true;
 }
 
-static void
-setting_apply(struct settings *set, const struct element *e, bool say)
+/* A setting of single zones.  False: not its kind of value. */
+static bool
+rule_apply(const struct settings *set, const struct element *e,
+    const struct setting *like)
 {
-	const struct setting *s = setting_table;
+	uint64_t number;
+	int value;
 
-	while (s < setting_table + SETTINGS && !setting_is(s, e->e_name))
-		s++;
-	bool known = s < setting_table + SETTINGS;
-	if (known && e->e_has_value && setting_store(set, s, e->e_value)) {
+	if (like->s_number == NULL) {
+		if (!parse_choice(like, e->e_value, &value))
+			return false;
+	} else {
+		if (!parse_number(e->e_value, &number) || number > INT_MAX)
+			return false;
+		value = (int)number;
+	}
+	/* The second reading is for messages only. */
+	if (set == &uma_settings)
+		rule_add(e->e_name, value);
+	return true;
+}
+
+/* What a setting of zones has for values. */
+static const struct setting *
+rule_setting(const char *name)
+{
+	static const struct setting max = {.s_number = ITEMS};
+
+	switch (rule_kind(name)) {
+	case RULE_DEBUG:
+		return &setting_table[0];
+	case RULE_MAX:
+		return &max;
+	default:
+		return NULL;
+	}
+}
+
+static const struct setting *
+setting_named(const char *name)
+{
+	for (const struct setting *s = setting_table;
+	     s < setting_table + SETTINGS; s++)
+		if (setting_is(s, name))
+			return s;
+	return NULL;
+}
+
+/* False: not understood. */
+static bool
+setting_apply(struct settings *set, struct element *e, bool say)
+{
+	const struct setting *s = setting_named(e->e_name);
+	const struct setting *like = rule_setting(e->e_name);
+
+	if (!e->e_has_value && strcmp(e->e_name, "strict") == 0) {
+		strcpy(e->e_value, "1");
+		e->e_has_value = true;
+	}
+	if (s != NULL && e->e_has_value && setting_store(set, s, e->e_value)) {
 		if (set == &uma_settings)
 			setting_source[s - setting_table] = "UMA_OPTIONS";
-		return;
+		return true;
 	}
-	if (say && known)
-		say_malformed(e, s);
-	else if (say)
+	if (like != NULL && e->e_has_value && rule_apply(set, e, like))
+		return true;
+	if (say && s == NULL && like == NULL)
 		say_unknown(e);
+	else if (say)
+		say_malformed(e, s != NULL ? s : like);
+	return false;
 }
 
 static void
@@ -256,9 +354,10 @@ copy_part(char *dst, const char *from, const char *end)
 	dst[len] = '\0';
 }
 
-void
+size_t
 settings_parse(struct settings *set, const char *text, bool say)
 {
+	size_t faults = 0;
 	const char *next;
 
 	for (const char *p = text; *p != '\0';
@@ -274,8 +373,10 @@ settings_parse(struct settings *set, const char *text, bool say)
 		copy_part(e.e_name, p, equals != NULL ? equals : next);
 		if (equals != NULL)
 			copy_part(e.e_value, equals + 1, next);
-		setting_apply(set, &e, say);
+		if (!setting_apply(set, &e, say))
+			faults++;
 	}
+	return faults;
 }
 
 /* ---- the view of the sysctl tree ---- */

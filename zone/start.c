@@ -38,9 +38,16 @@ start_say(void)
 {
 	const char *text = secure_getenv("UMA_OPTIONS");
 	struct settings scratch;
+	size_t faults = text != NULL ? settings_parse(&scratch, text, true) : 0;
 
-	if (text != NULL)
-		settings_parse(&scratch, text, true);
+	if (rules_lost()) {
+		uma_message("uma: UMA_OPTIONS: too many settings of zones, or "
+			    "names too long: not all count");
+		faults++;
+	}
+	UMA_FATAL_IF(faults > 0 && uma_settings.set_strict,
+	    "UMA_OPTIONS: strict, and %zu setting%s not understood", faults,
+	    faults == 1 ? "" : "s");
 }
 
 static bool

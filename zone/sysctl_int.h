@@ -66,6 +66,22 @@ struct uma_zone *zone_by_name(const char *name, size_t len);
 /* The one whose name follows; "": the first. */
 struct uma_zone *zone_after_name(const char *name);
 
+/* The same without a number; its length. */
+size_t zone_base(const struct uma_zone *zone, char name[ZONE_NAME_MAX]);
+
+/* ---- rule.c: settings of single zones ---- */
+
+enum rule_kind { RULE_DEBUG, RULE_MAX, RULE_NONE };
+
+/* What a name from UMA_OPTIONS sets. */
+enum rule_kind rule_kind(const char *name);
+/* Of a kind. */
+void rule_add(const char *name, int value);
+/* The k-th name of the form that begins like this one; false: none. */
+bool rule_candidate(const char *name, int k, char *candidate, size_t size);
+/* The value for a zone; false: there is no rule. */
+bool rule_find(const struct uma_zone *zone, enum rule_kind kind, int *value);
+
 /* ---- settings.c ---- */
 
 /* A setting's name below vm.uma, which no zone gets. */

@@ -217,6 +217,13 @@ get_flags(const struct node *n, union sysctl_value *v)
 }
 
 static int
+get_debug(const struct node *n, union sysctl_value *v)
+{
+	strcpy(v->v_string, n->n_zone->uz_check ? "check" : "none");
+	return 0;
+}
+
+static int
 set_max_items(const struct node *n, const union sysctl_value *v)
 {
 	if (v->v_number > INT_MAX)
@@ -230,6 +237,7 @@ static const struct leaf leaf_table[] = {
 	"Items that the next bucket has room for"},
     {"bucket_size_max", CTLTYPE_U16, BUCKET_SIZE_MAX,
 	"Items that a bucket can have room for"},
+    {"debug", CTLTYPE_STRING, 0, "Checks of every allocation and free"},
     {"domain.N.bimin", CTLTYPE_LONG, DEPOT_BIMIN,
 	"Fewest items since the most of this period"},
     {"domain.N.imax", CTLTYPE_LONG, DEPOT_IMAX, "Most items in this period"},
@@ -296,13 +304,24 @@ leaf_domains(const struct leaf *lf, const struct uma_zone *zone)
 static void
 leaf_node(const struct leaf *lf, int domain, struct node *n)
 {
+	int value;
+
 	n->n_kind = lf->lf_type | CTLFLAG_RD;
 	n->n_descr = lf->lf_descr;
 	n->n_arg = lf;
 	n->n_domain = domain;
 	n->n_get = get_number;
 	if (lf->lf_type == CTLTYPE_STRING)
-		n->n_get = lf->lf_name[0] == 'f' ? get_flags : get_keg_name;
+		n->n_get = lf->lf_name[0] == 'f'   ? get_flags
+			   : lf->lf_name[0] == 'd' ? get_debug
+						   : get_keg_name;
+	if (n->n_get == get_debug) {
+		n->n_kind |= CTLFLAG_TUN;
+		n->n_source = rule_find(n->n_zone, RULE_DEBUG, &value) ||
+				      uma_settings.set_debug_check
+				  ? "UMA_OPTIONS"
+				  : "default";
+	}
 	if (lf->lf_what == LIMIT_MAX_ITEMS) {
 		n->n_kind |= CTLFLAG_WR;
 		n->n_set = set_max_items;

@@ -56,7 +56,7 @@
 #include <string.h>
 
 #include "pages_int.h"
-#include "zone_int.h"
+#include "sysctl_int.h"
 
 #define ZONE_FLAGS                                                            \
 	(UMA_ZONE_ZINIT | UMA_ZONE_OFFPAGE | UMA_ZONE_MALLOC |                \
@@ -251,7 +251,10 @@ zone_make(
 	    ks.ks_stride *
 	    (flags & UMA_ZONE_PCPU ? (size_t)pages_cpu_cnt() : 1);
 	atomic_store(&zone->uz_bucket_cap, zone_bucket_cap_first(zone));
-	if ((flags & UMA_ZONE_NOBUCKET) || uma_settings.set_debug_check)
+	int check = uma_settings.set_debug_check;
+	(void)rule_find(zone, RULE_DEBUG, &check);
+	zone->uz_check = check != 0;
+	if ((flags & UMA_ZONE_NOBUCKET) || zone->uz_check)
 		atomic_store(&zone->uz_limit.l_holds, HOLD_NOCACHE);
 	else
 		cache_enable(&zone->uz_cache);
@@ -288,6 +291,9 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 		zone->uz_dtor = dtor;
 		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
 		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
+		int max;
+		if (rule_find(zone, RULE_MAX, &max))
+			(void)uma_zone_set_max(zone, max);
 	}
 	return zone;
 }

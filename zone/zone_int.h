@@ -69,6 +69,7 @@ struct uma_zone {
 	uma_ctor uz_ctor;
 	uma_dtor uz_dtor;
 	struct keg *uz_keg;
+	bool uz_check; /* debug=check, of all zones or this one */
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	_Atomic uint64_t
 	    uz_bucket_bytes; /* of items that its buckets can hold */
@@ -106,6 +107,7 @@ _Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
 
 struct settings {
 	int set_debug_check; /* debug=check */
+	int set_strict; /* strict */
 	int set_percpu_lock; /* percpu=lock */
 	int set_zone_warnings; /* vm.zone_warnings */
 	int set_sink_none; /* sink=none */
@@ -131,8 +133,11 @@ bool module_pin(void);
 /*
  * settings.c: fill *set from a text of the form name=value,name=value; say:
  * send messages about what is wrong with it, for which no lock may be held.
+ * Returns how many settings were not understood.
  */
-void settings_parse(struct settings *set, const char *text, bool say);
+size_t settings_parse(struct settings *set, const char *text, bool say);
+/* rule.c: there were more settings of single zones than there is room for. */
+bool rules_lost(void);
 /* fork.c: registers the handlers, once; false: no memory. */
 bool fork_start(void);
 
