@@ -370,18 +370,31 @@ header_stat(struct pcpu_header *h, struct cache_stat *st)
 		st->cs_items += *(volatile uint16_t *)&spare->ub_cnt;
 }
 
+static void
+header_stat_locked(struct pcpu_header *h, struct cache_stat *st)
+{
+	if (!cpu.cpu_seq)
+		uma_lock_acquire(&h->h_lock);
+	header_stat(h, st);
+	if (!cpu.cpu_seq)
+		uma_lock_release(&h->h_lock);
+}
+
+void
+cache_stat_cpu(struct cache *c, int n, struct cache_stat *st)
+{
+	*st = (struct cache_stat){.cs_items = 0};
+	if (c->c_table != NULL)
+		header_stat_locked(&c->c_table[n], st);
+}
+
 void
 cache_stat(struct cache *c, struct cache_stat *st)
 {
 	*st = (struct cache_stat){.cs_items = atomic_load_explicit(
 				      &c->c_drained_cnt, memory_order_relaxed)};
-	FOREACH_HEADER (h, c) {
-		if (!cpu.cpu_seq)
-			uma_lock_acquire(&h->h_lock);
-		header_stat(h, st);
-		if (!cpu.cpu_seq)
-			uma_lock_release(&h->h_lock);
-	}
+	FOREACH_HEADER (h, c)
+		header_stat_locked(h, st);
 	st->cs_allocs -= __atomic_load_n(&c->c_hot->over, __ATOMIC_RELAXED);
 }
 

@@ -167,6 +167,8 @@ struct cache_stat {
 	uint64_t cs_items; /* items in loaded and spare buckets */
 };
 void cache_stat(struct cache *c, struct cache_stat *st);
+/* Of the table's header of that number, which with mm_cid is no CPU's. */
+void cache_stat_cpu(struct cache *c, int n, struct cache_stat *st);
 
 /* Around fork: the locks of the cache, in two ranks. */
 void cache_fork_prepare(struct cache *c);

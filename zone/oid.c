@@ -19,7 +19,7 @@
 
 struct uma_lock oid_lock = UMA_LOCK_INITIALIZER(UMA_RANK_SYSCTL);
 
-/* The nodes at the root that FreeBSD has, and vm.uma. */
+/* The nodes at the root that FreeBSD has, vm.uma and vm.zone_stats. */
 #define ROOT(above, name)                                                    \
 	{                                                                    \
 		above, name, "N", "", NULL, NULL, 0, NULL, NULL, NULL, NULL, \
@@ -29,7 +29,10 @@ static struct sysctl_oid root = {.oid_name = "", .oid_kind = CTLTYPE_NODE};
 static struct sysctl_oid base[] = {ROOT("", "compat"), ROOT("", "debug"),
     ROOT("", "dev"), ROOT("", "hw"), ROOT("", "kern"), ROOT("", "machdep"),
     ROOT("", "net"), ROOT("", "security"), ROOT("", "user"), ROOT("", "vfs"),
-    ROOT("", "vm"), ROOT("_vm", "uma")};
+    ROOT("", "vm"), ROOT("_vm", "uma"),
+    {"_vm", "zone_stats", "S,uma", "Statistics of all zones, as a stream",
+	stream_handle, NULL, 0, NULL, NULL, NULL, NULL, 0, 0,
+	CTLTYPE_OPAQUE | CTLFLAG_RD}};
 #define BASES (sizeof base / sizeof base[0])
 
 /* guarded by oid_lock: first come, first found */

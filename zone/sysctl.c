@@ -71,12 +71,23 @@ get_total(const struct node *n, union sysctl_value *v)
 	return 0;
 }
 
+/* Readers of vm.zone_stats ask for it. */
+static int
+get_maxid(const struct node *n, union sysctl_value *v)
+{
+	(void)n;
+	v->v_number = (uint64_t)(uma_ncpus() - 1);
+	return 0;
+}
+
 static const struct single {
 	const char *sg_name;
 	uint32_t sg_kind;
 	const char *sg_descr;
 	int (*sg_get)(const struct node *n, union sysctl_value *v);
 } single_table[] = {
+    {"kern.smp.maxid", CTLTYPE_INT | CTLFLAG_RD,
+	"The highest number that a CPU can have", get_maxid},
     {"vm.uma.percpu_mode", CTLTYPE_STRING | CTLFLAG_RD,
 	"How hits in the CPUs' caches are made, and why so", get_percpu_mode},
     {"vm.uma_kmem_limit", CTLTYPE_ULONG | CTLFLAG_RD,

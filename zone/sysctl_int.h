@@ -82,6 +82,11 @@ bool rule_candidate(const char *name, int k, char *candidate, size_t size);
 /* The value for a zone; false: there is no rule. */
 bool rule_find(const struct uma_zone *zone, enum rule_kind kind, int *value);
 
+/* ---- stream.c ---- */
+
+/* The handler of vm.zone_stats. */
+int stream_handle(SYSCTL_HANDLER_ARGS);
+
 /* ---- settings.c ---- */
 
 /* A setting's name below vm.uma, which no zone gets. */

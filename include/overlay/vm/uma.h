@@ -9,5 +9,6 @@
 #include <sys/param.h>
 #include <uma.h>
 #include <uma/reclaim.h>
+#include <uma/stream.h>
 
 #endif
