@@ -40,8 +40,23 @@ static struct sysctl_oid *oids;
 
 static _Atomic uint32_t oid_moves; /* threads that left a node */
 
-/* Handlers that this thread is in. */
-static __thread unsigned oid_depth __attribute__((tls_model("initial-exec")));
+/* A handler that this thread is in, and the one that called it. */
+struct frame {
+	const struct sysctl_oid *fr_oid;
+	const struct frame *fr_outer;
+};
+static __thread const struct frame *frames
+    __attribute__((tls_model("initial-exec")));
+
+static unsigned
+frames_at(const struct sysctl_oid *oid)
+{
+	unsigned n = 0;
+
+	for (const struct frame *f = frames; f != NULL; f = f->fr_outer)
+		n += f->fr_oid == oid;
+	return n;
+}
 
 static bool
 is_node(const struct sysctl_oid *oid)
@@ -143,13 +158,13 @@ oid_path(const struct sysctl_oid *oid, char path[UMA_SYSCTL_NAME_MAX])
 	return true;
 }
 
-/* Not there any more, and nobody at it.  Locked, and released. */
+/* Nobody is at it but this thread.  Locked, and released. */
 static void
 oid_wait(struct sysctl_oid *oid)
 {
 	for (;;) {
 		uint32_t moves = atomic_load(&oid_moves);
-		bool alone = oid->oid_running == 0 || oid_depth > 0;
+		bool alone = oid->oid_running <= frames_at(oid);
 
 		uma_lock_release(&oid_lock);
 		if (alone)
@@ -225,9 +240,11 @@ oid_call(struct sysctl_oid *oid, struct sysctl_req *req)
 {
 	if (oid->oid_handler == NULL)
 		return EINVAL;
-	oid_depth++;
+	struct frame self = {oid, frames};
+
+	frames = &self;
 	int error = oid->oid_handler(oid, oid->oid_arg1, oid->oid_arg2, req);
-	oid_depth--;
+	frames = self.fr_outer;
 	return error;
 }
 

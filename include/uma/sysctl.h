@@ -139,8 +139,8 @@ struct sysctl_ctx_list {
 /*
  * uma_sysctl_register, uma_sysctl_unregister: what the static macros call when
  * their module is loaded and unloaded.  A node below one that is not there yet
- * waits for it.  unregister waits for handlers of the node that run, but not
- * when it is called from a handler.
+ * waits for it.  unregister waits for handlers of the node that run in other
+ * threads.
  */
 UMA_API void uma_sysctl_register(struct sysctl_oid *oid);
 UMA_API void uma_sysctl_unregister(struct sysctl_oid *oid);
