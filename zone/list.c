@@ -45,6 +45,7 @@ zlist_remove(struct uma_zone *zone)
 		if (alone) {
 			if (zlist_mark == zone)
 				zlist_mark = zlist_after(zone);
+			zone_name_drop(zone);
 			cds_list_del(&zone->uz_link);
 			zlist_cnt--;
 		}
@@ -87,12 +88,12 @@ zlist_next(struct uma_zone *prev)
 }
 
 struct uma_zone *
-zlist_look_locked(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
+zlist_pick(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
 {
 	struct uma_zone *picked = NULL;
 	struct cds_list_head *at;
 
-	uma_lock_assert_held(&zlist_lock);
+	uma_lock_acquire(&zlist_lock);
 	cds_list_for_each (at, &zlist) {
 		struct uma_zone *zone =
 		    cds_list_entry(at, struct uma_zone, uz_link);
@@ -100,18 +101,10 @@ zlist_look_locked(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
 		if (pick(zone, arg))
 			picked = zone;
 	}
-	return picked;
-}
-
-struct uma_zone *
-zlist_pick(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
-{
-	uma_lock_acquire(&zlist_lock);
-	struct uma_zone *zone = zlist_look_locked(pick, arg);
-	if (zone != NULL)
-		zone->uz_refs++;
+	if (picked != NULL)
+		picked->uz_refs++;
 	uma_lock_release(&zlist_lock);
-	return zone;
+	return picked;
 }
 
 size_t

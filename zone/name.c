@@ -5,8 +5,9 @@
  * next _2, and so on, for as long as it lives; so do those that are called like
  * one of our settings.
  *
- * Only the number is kept, with two hashes, so that a new zone looks at one
- * line of each other one.  The hashes are Fowler, Noll and Vo's FNV-1a.
+ * They are found through a table of chains, by a hash of their names without
+ * the number (Fowler, Noll and Vo's FNV-1a), so that neither a read nor a new
+ * zone looks at all others.  A name that ends in a number may be in two chains.
  */
 #include <stdio.h>
 #include <string.h>
@@ -54,109 +55,129 @@ zone_name(const struct uma_zone *zone, char name[ZONE_NAME_MAX])
 		    (unsigned)zone->uz_name_cnt);
 }
 
-/* A new zone, and what the other zones have to do with it. */
-struct naming {
-	struct uma_zone *ng_zone;
-	char ng_base[ZONE_NAME_MAX];
-	char ng_name[ZONE_NAME_MAX];
-	uint32_t ng_cnt; /* beyond those of the zones with its base */
-	bool ng_taken; /* another zone has the name */
-};
+/* ---- the table.  Locked, all of these. ---- */
 
-static bool
-naming_look_base(struct uma_zone *other, void *arg)
+#define CHAINS 512
+static struct uma_zone *chain[CHAINS]; /* guarded by zlist_lock */
+
+static struct uma_zone **
+chain_for(const char *base, size_t len)
 {
-	struct naming *ng = arg;
-	char base[ZONE_NAME_MAX];
-
-	if (other->uz_base_hash == ng->ng_zone->uz_base_hash) {
-		zone_base(other, base);
-		if (strcmp(base, ng->ng_base) == 0)
-			ng->ng_cnt =
-			    uma_max(ng->ng_cnt, other->uz_name_cnt + 1);
-	}
-	return false;
+	return &chain[name_hash(base, len) % CHAINS];
 }
 
-static bool
-naming_look_name(struct uma_zone *other, void *arg)
+static struct uma_zone *
+chain_find(struct uma_zone *zone, const char *wanted, size_t len)
 {
-	struct naming *ng = arg;
 	char name[ZONE_NAME_MAX];
 
-	if (other->uz_name_hash == ng->ng_zone->uz_name_hash) {
-		zone_name(other, name);
-		ng->ng_taken |= strcmp(name, ng->ng_name) == 0;
+	for (; zone != NULL; zone = zone->uz_name_next) {
+		zone_name(zone, name);
+		if (strncmp(name, wanted, len) == 0 && name[len] == '\0')
+			return zone;
 	}
-	return false;
+	return NULL;
+}
+
+static struct uma_zone *
+name_find(const char *name, size_t len)
+{
+	struct uma_zone *zone = chain_find(*chain_for(name, len), name, len);
+	size_t base = len;
+
+	uma_lock_assert_held(&zlist_lock);
+	if (zone != NULL)
+		return zone;
+	while (base > 0 && name[base - 1] >= '0' && name[base - 1] <= '9')
+		base--;
+	if (base < 2 || base == len || name[base - 1] != '_')
+		return NULL;
+	return chain_find(*chain_for(name, base - 1), name, len);
+}
+
+/* The number after those of the zones of a base. */
+static uint32_t
+name_cnt_next(const char *base, size_t len)
+{
+	uint32_t cnt = setting_has_name(base) ? 1 : 0;
+	char other[ZONE_NAME_MAX];
+
+	for (struct uma_zone *z = *chain_for(base, len); z != NULL;
+	     z = z->uz_name_next) {
+		zone_base(z, other);
+		if (strcmp(other, base) == 0)
+			cnt = uma_max(cnt, z->uz_name_cnt + 1);
+	}
+	return cnt;
 }
 
 void
 zone_name_assign(struct uma_zone *zone)
 {
-	struct naming ng = {.ng_zone = zone};
-	size_t len = zone_base(zone, ng.ng_base);
+	char base[ZONE_NAME_MAX], name[ZONE_NAME_MAX];
+	size_t len = zone_base(zone, base);
+	struct uma_zone **head = chain_for(base, len);
 
-	zone->uz_base_hash = name_hash(ng.ng_base, len);
-	ng.ng_cnt = setting_has_name(ng.ng_base) ? 1 : 0;
-	zlist_look_locked(naming_look_base, &ng);
-	do { /* "a_1" may be what another zone was made with */
-		zone->uz_name_cnt = ng.ng_cnt++;
-		zone_name(zone, ng.ng_name);
-		zone->uz_name_hash = name_hash(ng.ng_name, strlen(ng.ng_name));
-		ng.ng_taken = false;
-		zlist_look_locked(naming_look_name, &ng);
-	} while (ng.ng_taken);
+	zone->uz_name_cnt = name_cnt_next(base, len);
+	zone_name(zone, name);
+	/* "a_1" may be what another zone was made with. */
+	while (name_find(name, strlen(name)) != NULL) {
+		zone->uz_name_cnt++;
+		zone_name(zone, name);
+	}
+	zone->uz_name_next = *head;
+	*head = zone;
+}
+
+void
+zone_name_drop(struct uma_zone *zone)
+{
+	char base[ZONE_NAME_MAX];
+	struct uma_zone **at = chain_for(base, zone_base(zone, base));
+
+	while (*at != zone)
+		at = &(*at)->uz_name_next;
+	*at = zone->uz_name_next;
 }
 
 /* ---- finding them ---- */
 
-struct wanted {
-	const char *w_name;
-	size_t w_len;
-	uint32_t w_hash;
-	char w_best[ZONE_NAME_MAX];
-};
-
-static bool
-is_wanted(struct uma_zone *zone, void *arg)
-{
-	const struct wanted *w = arg;
-	char name[ZONE_NAME_MAX];
-
-	if (zone->uz_name_hash != w->w_hash)
-		return false;
-	zone_name(zone, name);
-	return strncmp(name, w->w_name, w->w_len) == 0 &&
-	       name[w->w_len] == '\0';
-}
-
 struct uma_zone *
 zone_by_name(const char *name, size_t len)
 {
-	struct wanted w = {name, len, name_hash(name, len), ""};
-
-	return len < ZONE_NAME_MAX ? zlist_pick(is_wanted, &w) : NULL;
+	if (len == 0 || len >= ZONE_NAME_MAX)
+		return NULL;
+	uma_lock_acquire(&zlist_lock);
+	struct uma_zone *zone = name_find(name, len);
+	if (zone != NULL)
+		zone->uz_refs++;
+	uma_lock_release(&zlist_lock);
+	return zone;
 }
+
+struct nearest {
+	const char *nr_after;
+	char nr_best[ZONE_NAME_MAX];
+};
 
 static bool
 is_nearer(struct uma_zone *zone, void *arg)
 {
-	struct wanted *w = arg;
+	struct nearest *nr = arg;
 	char name[ZONE_NAME_MAX];
 
 	zone_name(zone, name);
-	if (strcmp(name, w->w_name) <= 0 ||
-	    (w->w_best[0] != '\0' && strcmp(name, w->w_best) >= 0))
+	if (strcmp(name, nr->nr_after) <= 0 ||
+	    (nr->nr_best[0] != '\0' && strcmp(name, nr->nr_best) >= 0))
 		return false;
-	strcpy(w->w_best, name);
+	strcpy(nr->nr_best, name);
 	return true;
 }
 
 struct uma_zone *
 zone_after_name(const char *name)
 {
-	struct wanted w = {name, strlen(name), 0, ""};
+	struct nearest nr = {name, ""};
 
-	return zlist_pick(is_nearer, &w);
+	return zlist_pick(is_nearer, &nr);
 }

@@ -92,8 +92,7 @@ struct uma_zone {
 	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
 	char *uz_warning; /* l_lock */
 	uint32_t uz_name_cnt; /* name.c: behind the name in the tree; or 0 */
-	uint32_t uz_name_hash; /* of the name in the tree */
-	uint32_t uz_base_hash; /* of the same without the number */
+	struct uma_zone *uz_name_next; /* name.c: in its chain; list's lock */
 	size_t uz_name_size;
 	char *uz_name;
 
@@ -162,16 +161,15 @@ size_t zlist_count(void);
  */
 struct uma_zone *zlist_pick(
     bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
-struct uma_zone *zlist_look_locked(
-    bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
 void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 
 /* ---- name.c: what zones are called in the sysctl tree ---- */
 
-/* Fill uz_name_cnt and the hashes of a zone that is not listed.  Locked. */
+/* As a zone is listed and taken off the list.  Locked. */
 void zone_name_assign(struct uma_zone *zone);
+void zone_name_drop(struct uma_zone *zone);
 
 /* ---- oid.c: the program's nodes of the sysctl tree ---- */
 
