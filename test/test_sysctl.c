@@ -412,9 +412,10 @@ START_TEST(a_walk_meets_every_node_once_in_order)
 
 	zone_named("one");
 	zone_named("two");
+	zone_named("one$"); /* below '.' where names are only compared */
 	int leaves = walk(true) - before;
-	ck_assert_int_eq(leaves, 2 * (22 + 10 * uma_ndomains()));
-	ck_assert_int_ge(before, leaves + 17); /* two internal ones */
+	ck_assert_int_eq(leaves, 3 * (22 + 10 * uma_ndomains()));
+	ck_assert_int_ge(before, leaves / 3 * 2 + 17); /* two internal ones */
 }
 END_TEST
 
