@@ -235,6 +235,37 @@ UMA_API int uma_zone_get_max(uma_zone_t zone);
 UMA_API int uma_zone_get_cur(uma_zone_t zone);
 
 /*
+ * uma_zone_exhausted: 1 while an allocation would fail, or sleep, because of
+ * the zone's limit: all that it allows is allocated, or somebody sleeps for it;
+ * 0 otherwise.  As uma_zone_get_cur(), for whose price it comes near the limit,
+ * it may be out of date at once.
+ */
+UMA_API int uma_zone_exhausted(uma_zone_t zone);
+
+/*
+ * uma_zone_memory: bytes of the zone's slabs, whole ones, whatever is in them:
+ * free items, pages that were never touched, or were given back out of a slab
+ * that stays.  Headers that lie apart from their slabs are not among them.
+ */
+UMA_API size_t uma_zone_memory(uma_zone_t zone);
+
+/*
+ * uma_zwait: sleep until an M_WAITOK allocation would not, and leave the item
+ * for whoever comes first.  Neither counted nor constructed.
+ *
+ * Errors   an init that fails ends it, with the hook's value in errno.
+ */
+UMA_API void uma_zwait(uma_zone_t zone);
+
+/*
+ * uma_zone_require: abort, with the message of a wrong free, unless item is
+ * the start of one that is the zone's and out (libuma's own call).
+ *
+ * item     any value whatever.  A free item that waits in a cache is out.
+ */
+UMA_API void uma_zone_require(uma_zone_t zone, const void *item);
+
+/*
  * uma_zone_set_warning: what to say when the zone is full and fails, or
  * makes wait, an allocation: "[zone: NAME] TEXT", once in 300 s at most.
  *

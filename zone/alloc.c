@@ -398,3 +398,21 @@ uma_zfree(uma_zone_t zone, void *item)
 {
 	zfree(zone, item, NULL);
 }
+
+/* ---- neither ---- */
+
+/* An allocation that ends before the ctor, and goes back as a free would. */
+void
+uma_zwait(uma_zone_t zone)
+{
+	int error = 0;
+
+	zalloc_check_alive(zone);
+	void *item = zone_fetch(zone, M_WAITOK, &error);
+	if (item == NULL) {
+		errno = error;
+		return;
+	}
+	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
+	zfree_miss(zone, item);
+}

@@ -286,3 +286,22 @@ uma_zone_get_max(uma_zone_t zone)
 
 	return max == LIMIT_ITEMS ? 0 : (int)max;
 }
+
+/*
+ * Not by the units alone: those of cached items are there for the asking.  For
+ * sleepers' sake alone, as in FreeBSD since 13, a zone that is only ever asked
+ * without waiting would never be exhausted, which is what such callers ask.
+ */
+int
+uma_zone_exhausted(uma_zone_t zone)
+{
+	uint64_t word =
+	    atomic_load_explicit(&zone->uz_limit.l_word, memory_order_relaxed);
+	uint64_t max = limit_max(zone);
+
+	if (word & LIMIT_SLEEPERS)
+		return 1;
+	if ((word & LIMIT_ITEMS) < max)
+		return 0;
+	return (uint64_t)uma_zone_get_cur(zone) >= max;
+}

@@ -85,6 +85,15 @@ uma_zone_get_cur(uma_zone_t zone)
 	return (int)uma_min(st.used, (uint64_t)INT_MAX);
 }
 
+size_t
+uma_zone_memory(uma_zone_t zone)
+{
+	struct keg_stat ks;
+
+	keg_stat(zone->uz_keg, &ks);
+	return ks.ks_slabs * ks.ks_slab_size;
+}
+
 /* ---- the table ---- */
 
 #define TABLE_LINE 192

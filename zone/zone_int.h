@@ -144,6 +144,8 @@ void zlist_leave(struct uma_zone *zone);
 /* One walk that goes on later: at the marked zone, or at the first. */
 void zlist_set_mark(struct uma_zone *zone);
 struct uma_zone *zlist_resume(void);
+/* The oldest zone of a keg, referenced; the keg may be long gone: NULL. */
+struct uma_zone *zlist_find(const struct keg *keg);
 size_t zlist_count(void);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
