@@ -274,6 +274,20 @@ UMA_API void uma_zone_require(uma_zone_t zone, const void *item);
  */
 UMA_API void uma_zone_set_warning(uma_zone_t zone, const char *warning);
 
+/*
+ * uma_zone_set_maxaction: what to do whenever the limit stops an allocation,
+ * which then fails or sleeps: call fn, with the zone and the number of stops
+ * since the last call.
+ *
+ * fn       NULL for none.  Called by the thread that was stopped, which has no
+ *          lock of the library, before it fails or sleeps; one thread at a time
+ *          for a zone.  May call any function but destroy the zone; its own
+ *          stops at this zone's limit do not count.
+ * Threads  any, at any time.  A call of the old fn may still be under way.
+ */
+typedef void (*uma_maxaction_t)(uma_zone_t zone, int pending);
+UMA_API void uma_zone_set_maxaction(uma_zone_t zone, uma_maxaction_t fn);
+
 /* What to give back: see uma_reclaim(). */
 #define UMA_RECLAIM_DRAIN     1 /* every cached item but the CPUs' own */
 #define UMA_RECLAIM_DRAIN_CPU 2 /* the CPUs' own as well */

@@ -259,6 +259,7 @@ zalloc_slow(struct uma_zone *zone, void *arg, int domain, int flags)
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
 		    &zone->uz_fails, 1, memory_order_relaxed);
+		maxaction_run(zone);
 		errno = error != 0 ? error : ENOMEM;
 		return NULL;
 	}

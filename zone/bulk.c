@@ -157,6 +157,7 @@ static int
 bulk_fail(struct uma_zone *zone, int error)
 {
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	maxaction_run(zone);
 	errno = error != 0 ? error : ENOMEM;
 	return 0;
 }
@@ -230,6 +231,7 @@ zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 		if (got == n)
 			break;
 		bulk_undo(zone, items, got);
+		maxaction_run(zone);
 		got = 0;
 		if (error != 0 || !bulk_wait(zone, n, flags, tries, &error))
 			return bulk_fail(zone, error);

@@ -7,7 +7,8 @@
  * after it was released, so the limit holds at every instant.
  *
  * At the limit a caller first has the zone drained, since the free items may
- * all be in the caches of other CPUs.  If it may sleep, it then holds the
+ * all be in the caches of other CPUs.  Then the zone's warning is printed and
+ * its action runs (warn.c, maxaction.c).  If it may sleep, it then holds the
  * cache: from there on every free goes to the keg and through limit_give,
  * which hands its unit to the first sleeper directly.  A newcomer sees sleepers
  * in the word and queues behind them; nobody can be passed, and no wake-up can
@@ -207,8 +208,10 @@ limit_acquire(struct uma_zone *zone, int flags)
 			return true;
 	}
 	zone_warn_full(zone);
+	maxaction_note(zone);
 	if (flags & M_NOWAIT)
 		return false;
+	maxaction_run(zone);
 	limit_sleep(zone);
 	return true;
 }

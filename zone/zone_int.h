@@ -40,6 +40,13 @@ struct limit {
 	struct cds_list_head l_sleepers; /* first come, first served */
 };
 
+/* What a full zone does: maxaction.c. */
+struct maxaction {
+	_Atomic(uma_maxaction_t) ma_fn;
+	_Atomic uint32_t ma_pending; /* stops that it has not run for */
+	_Atomic uintptr_t ma_runner; /* the thread that runs it; 0: none */
+};
+
 /* The working set of a depot, in items; depot.c says how it is estimated. */
 struct wset {
 	uint64_t ws_max; /* most since the last update */
@@ -90,6 +97,7 @@ struct uma_zone {
 	_Atomic int64_t uz_warn_at; /* not before this time, ns */
 	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
 	char *uz_warning; /* l_lock */
+	struct maxaction uz_maxaction;
 	size_t uz_name_size;
 	char *uz_name;
 
@@ -300,6 +308,14 @@ limit_holds(const struct uma_zone *zone)
 /* True once in period ns: *at is when it may be true again. */
 bool warn_due(_Atomic int64_t *at, int64_t period);
 void zone_warn_full(struct uma_zone *zone);
+
+/* ---- maxaction.c ---- */
+
+/* The limit stops an allocation; any number of items in hand. */
+void maxaction_note(struct uma_zone *zone);
+/* Run the action for what was noted; nothing in hand.  Keeps errno. */
+void maxaction_run(struct uma_zone *zone);
+void maxaction_fork_child(struct uma_zone *zone);
 
 /* ---- tick.c: idle memory goes back with time ---- */
 
