@@ -235,6 +235,21 @@ UMA_API int uma_zone_get_max(uma_zone_t zone);
 UMA_API int uma_zone_get_cur(uma_zone_t zone);
 
 /*
+ * uma_zone_set_maxcache: limit the free items that the zone caches; others go
+ * back to their slabs.
+ *
+ * nitems   0 for no caching, INT_MAX for no more than vm.uma.zone_cache_max
+ *          says.  What buckets have room for counts, so that fewer may be
+ *          cached.  Independent of uma_zone_set_max(), which counts cached
+ *          items among the others.
+ * Errors   nitems < 0: errno EINVAL, nothing changed.
+ * Threads  any, at any time.  What is above a lowered number is given back
+ *          before it returns, as long as no hook of the zone takes longer than
+ *          some 100 ms.
+ */
+UMA_API void uma_zone_set_maxcache(uma_zone_t zone, int nitems);
+
+/*
  * uma_zone_exhausted: 1 while an allocation would fail, or sleep, because of
  * the zone's limit: all that it allows is allocated, or somebody sleeps for it;
  * 0 otherwise.  As uma_zone_get_cur(), for whose price it comes near the limit,

@@ -230,18 +230,6 @@ limit_fork_child(struct uma_zone *zone)
 
 /* ---- the limit itself ---- */
 
-/* Buckets of a limited zone hold a small share of it. */
-static void
-limit_size_buckets(struct uma_zone *zone, uint64_t max)
-{
-	uint64_t cap = zone_bucket_cap_first(zone);
-	uint64_t share = max / (4 * (uint64_t)pages_cpu_cnt());
-
-	cap = uma_max(uma_min(cap, share), BUCKET_CAP(UMA_CACHE_LINE));
-	atomic_store_explicit(
-	    &zone->uz_bucket_cap, (uint32_t)cap, memory_order_relaxed);
-}
-
 /* nitems up to the items of whole pages. */
 static int
 limit_round(struct uma_zone *zone, int nitems)
@@ -267,7 +255,6 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 	}
 	int rounded = limit_round(zone, nitems);
 	uint64_t max = nitems == 0 ? LIMIT_ITEMS : (uint64_t)rounded;
-	limit_size_buckets(zone, max);
 	uma_lock_acquire(&l->l_lock);
 	atomic_store(&l->l_max, max);
 	/* Whoever compares with the old limit finds the word changed. */
@@ -277,6 +264,7 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 		limit_set_holds(zone, limit_holds(zone) | HOLD_OVER);
 	limit_settle(zone);
 	uma_lock_release(&l->l_lock);
+	zone_bucket_size(zone);
 	if (over)
 		zone_drain(zone);
 	return nitems == 0 ? 0 : rounded;

@@ -250,6 +250,7 @@ zone_make(
 	zone->uz_item_bytes =
 	    ks.ks_stride *
 	    (flags & UMA_ZONE_PCPU ? (size_t)pages_cpu_cnt() : 1);
+	atomic_store(&zone->uz_bucket_bytes_max, UINT64_MAX);
 	atomic_store(&zone->uz_bucket_cap, zone_bucket_cap_first(zone));
 	if ((flags & UMA_ZONE_NOBUCKET) || uma_settings.set_debug_check)
 		atomic_store(&zone->uz_limit.l_holds, HOLD_NOCACHE);

@@ -79,6 +79,7 @@ struct uma_zone {
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	_Atomic uint64_t
 	    uz_bucket_bytes; /* of items that its buckets can hold */
+	_Atomic uint64_t uz_bucket_bytes_max; /* of that; UINT64_MAX: no cap */
 	uint64_t uz_item_bytes; /* stride, times copies */
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
@@ -173,6 +174,8 @@ struct bucket *zone_bucket_alloc(struct uma_zone *zone);
 void zone_bucket_free(struct uma_zone *zone, struct bucket *b);
 /* The capacity that zones of its size begin with. */
 uint32_t zone_bucket_cap_first(const struct uma_zone *zone);
+/* Begin anew with a size of buckets that a limit, or a cap, leaves room for. */
+void zone_bucket_size(struct uma_zone *zone);
 /* Contention makes buckets larger, reclaim smaller. */
 void zone_bucket_grow(struct uma_zone *zone);
 void zone_bucket_shrink(struct uma_zone *zone, bool much);
