@@ -159,6 +159,19 @@ UMA_API void *uma_zalloc_domain(
     uma_zone_t zone, void *arg, int domain, int flags);
 
 /*
+ * uma_zalloc_timed: uma_zalloc_arg(), which sleeps no longer than ns
+ * nanoseconds (libuma's own call).
+ *
+ * flags    as there; with M_NOWAIT, ns is of no account.
+ * ns       from the call on, by CLOCK_MONOTONIC; 0 or less: do not sleep.
+ * Errors   as there, and NULL, errno ETIMEDOUT: no item, or no memory, in time.
+ * Threads  as there.  Who gives up loses nothing that was meant for him: an
+ *          item that comes in the same moment is returned, or goes to the next.
+ */
+UMA_API void *uma_zalloc_timed(
+    uma_zone_t zone, void *arg, int flags, int64_t ns);
+
+/*
  * uma_zfree: uma_zfree_arg() with a NULL arg.
  */
 UMA_API void uma_zfree(uma_zone_t zone, void *item);

@@ -12,7 +12,8 @@
  * cache: from there on every free goes to the keg and through limit_give,
  * which hands its unit to the first sleeper directly.  A newcomer sees sleepers
  * in the word and queues behind them; nobody can be passed, and no wake-up can
- * be lost, since the unit travels with it.
+ * be lost, since the unit travels with it.  Whose time is over leaves the queue
+ * under the lock, or finds there that the unit came first, and takes it.
  *
  * The word also counts changes of the limit: a taker that has read the old
  * limit fails to change the word after set_max did.
@@ -175,9 +176,29 @@ limit_give(struct uma_zone *zone, uint64_t n)
 
 /* ---- sleeping ---- */
 
-/* Wait for a unit.  Nobody sleeps while a free item is in any cache. */
-static void
-limit_sleep(struct uma_zone *zone)
+/* The time is over: leave the queue; false: the unit came first. */
+static bool
+limit_leave(struct uma_zone *zone, struct sleeper *s)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	bool left = atomic_load(&s->s_granted) == 0;
+	if (left) {
+		cds_list_del(&s->s_link);
+		atomic_fetch_sub(&l->l_word, LIMIT_SLEEPER);
+		limit_settle(zone);
+	}
+	uma_lock_release(&l->l_lock);
+	return left;
+}
+
+/*
+ * Wait for a unit, false: not longer than until.  Nobody sleeps while a free
+ * item is in any cache.
+ */
+static bool
+limit_sleep(struct uma_zone *zone, int64_t until)
 {
 	struct limit *l = &zone->uz_limit;
 	struct sleeper self = {.s_granted = 0};
@@ -192,12 +213,22 @@ limit_sleep(struct uma_zone *zone)
 	/* What was freed into the caches before the hold. */
 	if (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
 		zone_drain(zone);
-	while (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
-		uma_wait(&self.s_granted, 0, -1);
+	while (
+	    atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0) {
+		int64_t ns = until == UNTIL_NEVER ? -1 : until - uma_now_ns();
+
+		if (until != UNTIL_NEVER && ns <= 0) {
+			if (limit_leave(zone, &self))
+				return false;
+			continue;
+		}
+		uma_wait(&self.s_granted, 0, ns);
+	}
+	return true;
 }
 
 bool
-limit_acquire(struct uma_zone *zone, int flags)
+limit_acquire(struct uma_zone *zone, int flags, int64_t until)
 {
 	if (limit_take(zone, 1) == 1)
 		return true;
@@ -212,8 +243,7 @@ limit_acquire(struct uma_zone *zone, int flags)
 	if (flags & M_NOWAIT)
 		return false;
 	maxaction_run(zone);
-	limit_sleep(zone);
-	return true;
+	return limit_sleep(zone, until);
 }
 
 void

@@ -310,7 +310,7 @@ uma_prealloc(uma_zone_t zone, int nitems)
 		}
 		nitems -= uma_min(made, nitems);
 		if (error != 0)
-			zone_wait_memory(zone, &tries);
+			(void)zone_wait_memory(zone, UNTIL_NEVER, &tries);
 	}
 }
 

@@ -216,12 +216,17 @@ void zfree_check_alive(struct uma_zone *zone, void *item);
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
 /*
  * One item past all caches, of the domain if that has memory; UMA_ANYDOMAIN: as
- * the zone's policy has it.  NULL with *error as a hook's errno, or 0.
+ * the zone's policy has it.  NULL with *error as a hook's errno, ETIMEDOUT, or
+ * 0.
  */
-void *zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error);
+void *zone_alloc_item(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error);
 
-/* Sleep once for memory, between two tries; says so, once a second a zone. */
-void zone_wait_memory(struct uma_zone *zone, int *tries);
+/*
+ * Sleep once for memory, between two tries; says so, once a second a zone.
+ * False: the time is over.
+ */
+bool zone_wait_memory(struct uma_zone *zone, int64_t until, int *tries);
 
 /* ---- domain.c: NUMA domains ---- */
 
@@ -290,8 +295,12 @@ void depot_tick(struct uma_zone *zone);
 void limit_init(struct limit *l);
 /* Up to n units, or 0 at the limit and whenever somebody sleeps. */
 uint64_t limit_take(struct uma_zone *zone, uint64_t n);
-/* One unit, after a drain and a sleep if need be; false with M_NOWAIT only. */
-bool limit_acquire(struct uma_zone *zone, int flags);
+/*
+ * One unit, after a drain and a sleep if need be; false with M_NOWAIT, or when
+ * the time is over: until is in uma_now_ns()'s time.
+ */
+#define UNTIL_NEVER INT64_MAX
+bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
 void limit_give(struct uma_zone *zone, uint64_t n);
 /* Items that are out of the keg. */
 uint64_t limit_items(struct uma_zone *zone);
