@@ -165,11 +165,7 @@ zone_find_memory(struct uma_zone *zone, int step)
 	reclaiming = false;
 }
 
-/*
- * One item from the keg, of a domain if possible, whose unit the caller has;
- * NULL with *error as a hook's errno, ETIMEDOUT, or 0: no memory.
- */
-static void *
+void *
 zone_import_one(
     struct uma_zone *zone, int domain, int flags, int64_t until, int *error)
 {

@@ -335,12 +335,14 @@ uma_zdestroy(uma_zone_t zone)
 	    "zone '%s': destroy after destroy",
 	    uma_escape(name, sizeof name, zone->uz_name));
 	zlist_remove(zone);
+	limit_forget(zone);
 	/* Fini hooks may still free items of this zone: they pass the cache. */
 	limit_hold(zone, HOLD_NOCACHE);
 	zone_drain(zone);
 	size_t len = keg_reclaim(zone->uz_keg, UMA_ANYDOMAIN, true);
 	limit_hold(zone, HOLD_DEAD);
-	uint64_t items = limit_items(zone);
+	uint64_t items =
+	    limit_items(zone) - atomic_load(&zone->uz_limit.l_reserved);
 	struct keg_stat ks;
 	keg_stat(zone->uz_keg, &ks);
 	if (items != 0)

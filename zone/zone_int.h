@@ -8,6 +8,7 @@
 
 #include <uma.h>
 #include <uma/stat.h>
+#include <uma/wait.h>
 
 #include <urcu/list.h>
 
@@ -35,10 +36,23 @@ struct limit {
 	_Atomic uint64_t l_word;
 	_Atomic uint64_t l_max; /* LIMIT_ITEMS: none */
 	_Atomic uint32_t l_holds;
+	_Atomic uint64_t l_reserved; /* units that waiters have been given */
 	struct uma_lock l_lock;
 	/* guarded: changes of l_max, l_holds, the cache's being enabled */
 	struct cds_list_head l_sleepers; /* first come, first served */
 };
+
+/* Who waits for a unit: a thread, or, with lw_fn, what a program keeps. */
+enum { WAIT_IDLE, WAIT_QUEUED, WAIT_GRANTED, WAIT_BUSY };
+struct limit_waiter {
+	struct cds_list_head lw_link; /* l_lock */
+	_Atomic uint32_t lw_state; /* zeroed memory is idle */
+	uma_wait_fn lw_fn; /* NULL: the thread sleeps at lw_state */
+	void *lw_arg;
+};
+_Static_assert(sizeof(struct limit_waiter) <= sizeof(struct uma_waiter) &&
+		   _Alignof(struct limit_waiter) <= _Alignof(struct uma_waiter),
+    "a waiter has room for it");
 
 /* What a full zone does: maxaction.c. */
 struct maxaction {
@@ -215,6 +229,12 @@ void zfree_check_alive(struct uma_zone *zone, void *item);
 /* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
 /*
+ * One item from the keg, of a domain if possible, whose unit the caller has.
+ * NULL with *error as a hook's errno, ETIMEDOUT, or 0: no memory.
+ */
+void *zone_import_one(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error);
+/*
  * One item past all caches, of the domain if that has memory; UMA_ANYDOMAIN: as
  * the zone's policy has it.  NULL with *error as a hook's errno, ETIMEDOUT, or
  * 0.
@@ -302,6 +322,20 @@ uint64_t limit_take(struct uma_zone *zone, uint64_t n);
 #define UNTIL_NEVER INT64_MAX
 bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
 void limit_give(struct uma_zone *zone, uint64_t n);
+/* One unit, after a drain if need be; false: the zone is full. */
+bool limit_try(struct uma_zone *zone);
+/* Queue for a unit; false: too many do.  With a function, *w may be gone by then. */
+bool limit_queue(struct uma_zone *zone, struct limit_waiter *s);
+/* Leave the queue; false: not in it, or not any more. */
+bool limit_leave(struct uma_zone *zone, struct limit_waiter *s);
+/*
+ * limit_call: call a waiter's function.  limit_is_calling: this thread is in
+ * one of the zone's, to which none may be added: queue instead.
+ */
+void limit_call(struct uma_zone *zone, uma_wait_fn fn, void *arg);
+bool limit_is_calling(const struct uma_zone *zone);
+/* Whoever waits with a function does not any more. */
+void limit_forget(struct uma_zone *zone);
 /* Items that are out of the keg. */
 uint64_t limit_items(struct uma_zone *zone);
 void limit_hold(struct uma_zone *zone, uint32_t why);
