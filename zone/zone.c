@@ -19,10 +19,11 @@
  * zone_fill, which takes units (limit_take) and items (keg_import), runs their
  * init and makes a bucket of them.  Without room for a bucket, or with a hold,
  * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one
- * item.  item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or
- * zfree_miss: the spare, a new empty bucket, the full one to the depots, by the
- * domain of its items (zone_put_bucket); or zone_release, the item to the keg
- * (keg_release) and the unit to whom it is due (limit_give).  Reclaim
+ * item; uma_zone_wait gets the unit without sleeping (wait.c).  item_construct
+ * runs the ctor.  uma_zfree: the dtor, cache_push, or zfree_miss: the spare, a
+ * new empty bucket, the full one to the depots, by the domain of its items
+ * (zone_put_bucket); or zone_release, the item to the keg (keg_release) and the
+ * unit to whom it is due (limit_give).  Reclaim
  * (reclaim.c) moves buckets down and empty slabs out, with fini.
  *
  * (4) Memory.
@@ -38,8 +39,9 @@
  * all of them in that order (fork.c).
  *
  * (6) Invariants at rest:
- *     units = items out of the keg = allocated + in buckets
- *     slabs * items a slab = units + free in slabs
+ *     units = items out of the keg + reserved by waiters
+ *     items out of the keg = allocated + in buckets
+ *     slabs * items a slab = items out of the keg + free in slabs
  *     allocs - frees = allocated
  *
  * (7) Choices.  Frees are not counted: they are allocs less what is allocated,
