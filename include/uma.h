@@ -159,6 +159,19 @@ UMA_API void *uma_zalloc_domain(
     uma_zone_t zone, void *arg, int domain, int flags);
 
 /*
+ * uma_zalloc_timed: uma_zalloc_arg(), which sleeps no longer than ns
+ * nanoseconds (libuma's own call).
+ *
+ * flags    as there; with M_NOWAIT, ns is of no account.
+ * ns       from the call on, by CLOCK_MONOTONIC; 0 or less: do not sleep.
+ * Errors   as there, and NULL, errno ETIMEDOUT: no item, or no memory, in time.
+ * Threads  as there.  Who gives up loses nothing that was meant for him: an
+ *          item that comes in the same moment is returned, or goes to the next.
+ */
+UMA_API void *uma_zalloc_timed(
+    uma_zone_t zone, void *arg, int flags, int64_t ns);
+
+/*
  * uma_zfree: uma_zfree_arg() with a NULL arg.
  */
 UMA_API void uma_zfree(uma_zone_t zone, void *item);
@@ -235,6 +248,52 @@ UMA_API int uma_zone_get_max(uma_zone_t zone);
 UMA_API int uma_zone_get_cur(uma_zone_t zone);
 
 /*
+ * uma_zone_set_maxcache: limit the free items that the zone caches; others go
+ * back to their slabs.
+ *
+ * nitems   0 for no caching, INT_MAX for no more than vm.uma.zone_cache_max
+ *          says.  What buckets have room for counts, so that fewer may be
+ *          cached.  Independent of uma_zone_set_max(), which counts cached
+ *          items among the others.
+ * Errors   nitems < 0: errno EINVAL, nothing changed.
+ * Threads  any, at any time.  What is above a lowered number is given back
+ *          before it returns, as long as no hook of the zone takes longer than
+ *          some 100 ms.
+ */
+UMA_API void uma_zone_set_maxcache(uma_zone_t zone, int nitems);
+
+/*
+ * uma_zone_exhausted: 1 while an allocation would fail, or sleep, because of
+ * the zone's limit: all that it allows is allocated, or somebody sleeps for it;
+ * 0 otherwise.  As uma_zone_get_cur(), for whose price it comes near the limit,
+ * it may be out of date at once.
+ */
+UMA_API int uma_zone_exhausted(uma_zone_t zone);
+
+/*
+ * uma_zone_memory: bytes of the zone's slabs, whole ones, whatever is in them:
+ * free items, pages that were never touched, or were given back out of a slab
+ * that stays.  Headers that lie apart from their slabs are not among them.
+ */
+UMA_API size_t uma_zone_memory(uma_zone_t zone);
+
+/*
+ * uma_zwait: sleep until an M_WAITOK allocation would not, and leave the item
+ * for whoever comes first.  Neither counted nor constructed.
+ *
+ * Errors   an init that fails ends it, with the hook's value in errno.
+ */
+UMA_API void uma_zwait(uma_zone_t zone);
+
+/*
+ * uma_zone_require: abort, with the message of a wrong free, unless item is
+ * the start of one that is the zone's and out (libuma's own call).
+ *
+ * item     any value whatever.  A free item that waits in a cache is out.
+ */
+UMA_API void uma_zone_require(uma_zone_t zone, const void *item);
+
+/*
  * uma_zone_set_warning: what to say when the zone is full and fails, or
  * makes wait, an allocation: "[zone: NAME] TEXT", once in 300 s at most.
  *
@@ -242,6 +301,20 @@ UMA_API int uma_zone_get_cur(uma_zone_t zone);
  * Errors   no memory for the copy: errno ENOMEM, the old warning stays.
  */
 UMA_API void uma_zone_set_warning(uma_zone_t zone, const char *warning);
+
+/*
+ * uma_zone_set_maxaction: what to do whenever the limit stops an allocation,
+ * which then fails or sleeps: call fn, with the zone and the number of stops
+ * since the last call.
+ *
+ * fn       NULL for none.  Called by the thread that was stopped, which has no
+ *          lock of the library, before it fails or sleeps; one thread at a time
+ *          for a zone.  May call any function but destroy the zone; its own
+ *          stops at this zone's limit do not count.
+ * Threads  any, at any time.  A call of the old fn may still be under way.
+ */
+typedef void (*uma_maxaction_t)(uma_zone_t zone, int pending);
+UMA_API void uma_zone_set_maxaction(uma_zone_t zone, uma_maxaction_t fn);
 
 /* What to give back: see uma_reclaim(). */
 #define UMA_RECLAIM_DRAIN     1 /* every cached item but the CPUs' own */

@@ -75,6 +75,22 @@ _Noreturn void keg_fail(struct keg *keg, const char *who, const void *item,
     const char *fault, const char *detail);
 
 /*
+ * keg_whatis: what an address, any value whatever, is to a keg.  False: it is
+ * in no slab of its.  Never aborts, and never faults.
+ * keg_hint: the keg to ask, if any; it may be gone, so that the caller looks
+ * among those that he knows to be there.
+ */
+struct keg_item {
+	void *ki_slab; /* first page */
+	void *ki_item; /* its start; NULL: between, before or behind items */
+	size_t ki_index;
+	int ki_domain; /* NUMA domain */
+	bool ki_free, ki_ready; /* slab.h has the table */
+};
+const struct keg *keg_hint(const void *addr);
+bool keg_whatis(struct keg *keg, const void *addr, struct keg_item *it);
+
+/*
  * keg_prealloc: make slabs for n items and run their inits.
  * Returns 0; ENOMEM; or the errno of an init (then *hook is true).  *made
  * counts the items made.

@@ -127,18 +127,24 @@ item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
 
 /* ---- a miss on allocation ---- */
 
-void
-zone_wait_memory(struct uma_zone *zone, int *tries)
+bool
+zone_wait_memory(struct uma_zone *zone, int64_t until, int *tries)
 {
 	static _Atomic uint32_t never;
 	int64_t ns = WAIT_FIRST_NS << uma_min(*tries, 10);
 	char name[128];
 
+	if (until != UNTIL_NEVER) {
+		ns = uma_min(ns, until - uma_now_ns());
+		if (ns <= 0)
+			return false;
+	}
 	++*tries;
 	if (warn_due(&zone->uz_wait_at, WAIT_SAY_NS))
 		uma_message("uma: zone '%s': waiting for memory",
 		    uma_escape(name, sizeof name, zone->uz_name));
 	uma_wait(&never, 0, uma_min(ns, WAIT_LONGEST_NS));
+	return true;
 }
 
 /* Make room: first from this zone's caches, then from everybody's. */
@@ -159,12 +165,9 @@ zone_find_memory(struct uma_zone *zone, int step)
 	reclaiming = false;
 }
 
-/*
- * One item from the keg, of a domain if possible, whose unit the caller has;
- * NULL with *error as a hook's errno, or 0: no memory.
- */
-static void *
-zone_import_one(struct uma_zone *zone, int domain, int flags, int *error)
+void *
+zone_import_one(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error)
 {
 	int tries = 0;
 	void *item;
@@ -181,21 +184,27 @@ zone_import_one(struct uma_zone *zone, int domain, int flags, int *error)
 		}
 		if (flags & M_NOWAIT)
 			return NULL;
-		zone_wait_memory(zone, &tries);
+		if (!zone_wait_memory(zone, until, &tries)) {
+			*error = ETIMEDOUT;
+			return NULL;
+		}
 		step = 0;
 	}
 }
 
 void *
-zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error)
+zone_alloc_item(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error)
 {
 	*error = 0;
 	total_check();
-	if (!limit_acquire(zone, flags))
+	if (!limit_acquire(zone, flags, until)) {
+		*error = flags & M_NOWAIT ? 0 : ETIMEDOUT;
 		return NULL;
+	}
 	if (domain == UMA_ANYDOMAIN)
 		domain = zone_import_domain(zone);
-	void *item = zone_import_one(zone, domain, flags, error);
+	void *item = zone_import_one(zone, domain, flags, until, error);
 	if (item == NULL)
 		limit_give(zone, 1);
 	return item;
@@ -203,7 +212,7 @@ zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error)
 
 /* An item on a miss, counted; NULL with *error as a hook's errno, or 0. */
 static void *
-zone_fetch(struct uma_zone *zone, int flags, int *error)
+zone_fetch(struct uma_zone *zone, int flags, int64_t until, int *error)
 {
 	struct bucket *b = NULL;
 	void *item;
@@ -221,9 +230,9 @@ zone_fetch(struct uma_zone *zone, int flags, int *error)
 		item = bucket_pop(b);
 		zone_load(zone, CACHE_EMPTY, b);
 	} else {
-		item = *error == 0
-			   ? zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error)
-			   : NULL;
+		item = *error == 0 ? zone_alloc_item(zone, UMA_ANYDOMAIN, flags,
+					 until, error)
+				   : NULL;
 	}
 	if (item != NULL)
 		atomic_fetch_add_explicit(
@@ -239,7 +248,7 @@ zone_fetch_domain(struct uma_zone *zone, int domain, int flags, int *error)
 	void *item = zone->uz_sorts ? depot_take_item(zone, domain) : NULL;
 
 	if (item == NULL)
-		item = zone_alloc_item(zone, domain, flags, error);
+		item = zone_alloc_item(zone, domain, flags, UNTIL_NEVER, error);
 	if (item != NULL)
 		atomic_fetch_add_explicit(
 		    &zone->uz_allocs, 1, memory_order_relaxed);
@@ -247,18 +256,20 @@ zone_fetch_domain(struct uma_zone *zone, int domain, int flags, int *error)
 }
 
 static UMA_COLD void *
-zalloc_slow(struct uma_zone *zone, void *arg, int domain, int flags)
+zalloc_slow(
+    struct uma_zone *zone, void *arg, int domain, int flags, int64_t until)
 {
 	int error = 0;
 
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
 	void *item = domain == UMA_ANYDOMAIN
-			 ? zone_fetch(zone, flags, &error)
+			 ? zone_fetch(zone, flags, until, &error)
 			 : zone_fetch_domain(zone, domain, flags, &error);
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
 		    &zone->uz_fails, 1, memory_order_relaxed);
+		maxaction_run(zone);
 		errno = error != 0 ? error : ENOMEM;
 		return NULL;
 	}
@@ -268,7 +279,7 @@ zalloc_slow(struct uma_zone *zone, void *arg, int domain, int flags)
 static UMA_COLD void *
 zalloc_miss(struct uma_zone *zone, void *arg, int flags)
 {
-	return zalloc_slow(zone, arg, UMA_ANYDOMAIN, flags);
+	return zalloc_slow(zone, arg, UMA_ANYDOMAIN, flags, UNTIL_NEVER);
 }
 
 /* A hit touches one line each of zone, header and bucket. */
@@ -305,7 +316,17 @@ uma_zalloc_domain(uma_zone_t zone, void *arg, int domain, int flags)
 	}
 	if (domain == UMA_ANYDOMAIN || zone->uz_domains == 1)
 		return zalloc(zone, arg, flags);
-	return zalloc_slow(zone, arg, domain, flags);
+	return zalloc_slow(zone, arg, domain, flags, UNTIL_NEVER);
+}
+
+void *
+uma_zalloc_timed(uma_zone_t zone, void *arg, int flags, int64_t ns)
+{
+	int64_t now = uma_now_ns();
+
+	ns = uma_max(ns, (int64_t)0);
+	return zalloc_slow(zone, arg, UMA_ANYDOMAIN, flags,
+	    ns < UNTIL_NEVER - now ? now + ns : UNTIL_NEVER);
 }
 
 /* ---- a miss on free ---- */
@@ -397,4 +418,22 @@ void
 uma_zfree(uma_zone_t zone, void *item)
 {
 	zfree(zone, item, NULL);
+}
+
+/* ---- neither ---- */
+
+/* An allocation that ends before the ctor, and goes back as a free would. */
+void
+uma_zwait(uma_zone_t zone)
+{
+	int error = 0;
+
+	zalloc_check_alive(zone);
+	void *item = zone_fetch(zone, M_WAITOK, UNTIL_NEVER, &error);
+	if (item == NULL) {
+		errno = error;
+		return;
+	}
+	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
+	zfree_miss(zone, item);
 }

@@ -83,7 +83,8 @@ bulk_import(struct uma_zone *zone, void **items, int n, int flags, int *error)
 static int
 bulk_force(struct uma_zone *zone, void **items, int flags, int *error)
 {
-	items[0] = zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error);
+	items[0] =
+	    zone_alloc_item(zone, UMA_ANYDOMAIN, flags, UNTIL_NEVER, error);
 	if (items[0] == NULL)
 		return 0;
 	atomic_fetch_add_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
@@ -157,6 +158,7 @@ static int
 bulk_fail(struct uma_zone *zone, int error)
 {
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	maxaction_run(zone);
 	errno = error != 0 ? error : ENOMEM;
 	return 0;
 }
@@ -187,7 +189,8 @@ bulk_wait(struct uma_zone *zone, int n, int flags, int tries, int *error)
 
 	if ((flags & M_NOWAIT) || (max != 0 && n > max))
 		return false;
-	void *item = zone_alloc_item(zone, UMA_ANYDOMAIN, flags, error);
+	void *item =
+	    zone_alloc_item(zone, UMA_ANYDOMAIN, flags, UNTIL_NEVER, error);
 	if (item == NULL)
 		return false;
 	zone_release(zone, &item, 1);
@@ -230,6 +233,7 @@ zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 		if (got == n)
 			break;
 		bulk_undo(zone, items, got);
+		maxaction_run(zone);
 		got = 0;
 		if (error != 0 || !bulk_wait(zone, n, flags, tries, &error))
 			return bulk_fail(zone, error);

@@ -76,6 +76,7 @@ release_child(struct uma_zone *zone)
 	for (int k = 0; k < zone->uz_domains; k++)
 		uma_lock_fork_child(&zone->uz_depot[k].d_lock);
 	uma_lock_fork_child(&zone->uz_limit.l_lock);
+	maxaction_fork_child(zone);
 }
 
 static void

@@ -7,11 +7,18 @@
  * after it was released, so the limit holds at every instant.
  *
  * At the limit a caller first has the zone drained, since the free items may
- * all be in the caches of other CPUs.  If it may sleep, it then holds the
+ * all be in the caches of other CPUs.  Then the zone's warning is printed and
+ * its action runs (warn.c, maxaction.c).  If it may sleep, it then holds the
  * cache: from there on every free goes to the keg and through limit_give,
  * which hands its unit to the first sleeper directly.  A newcomer sees sleepers
  * in the word and queues behind them; nobody can be passed, and no wake-up can
- * be lost, since the unit travels with it.
+ * be lost, since the unit travels with it.  Whose time is over leaves the queue
+ * under the lock, or finds there that the unit came first, and takes it.
+ *
+ * A program that must not sleep queues a waiter with a function (wait.c) among
+ * the sleepers.  Its unit is reserved when its turn comes, and the function is
+ * called by whoever served it, after the lock was released: from then on the
+ * waiter is the program's, and nothing here looks at it.
  *
  * The word also counts changes of the limit: a taker that has read the old
  * limit fails to change the word after set_max did.
@@ -28,10 +35,21 @@
 #include "pages_int.h"
 #include "zone_int.h"
 
-struct sleeper {
-	struct cds_list_head s_link;
-	_Atomic uint32_t s_granted;
+/* Functions of waiters that have their units, and are to be called. */
+#define GRANTS_MAX 16
+struct grants {
+	struct uma_zone *g_zone;
+	struct grants *g_up; /* further up in this thread */
+	int g_cnt;
+	struct {
+		uma_wait_fn fn;
+		void *arg;
+	} g_call[GRANTS_MAX];
 };
+static __thread struct grants *calling
+    __attribute__((tls_model("initial-exec")));
+
+#define WAITERS_MAX (LIMIT_SLEEPERS / 2) /* leaves room for threads */
 
 void
 limit_init(struct limit *l)
@@ -115,42 +133,116 @@ limit_hold(struct uma_zone *zone, uint32_t why)
 	uma_lock_release(&l->l_lock);
 }
 
-/* Hand one unit to the first sleeper; false: the zone is full.  Locked. */
+/* A waiter has its unit.  Locked. */
+static void
+limit_grant(struct uma_zone *zone, struct limit_waiter *s, struct grants *g)
+{
+	cds_list_del(&s->lw_link);
+	if (s->lw_fn != NULL) {
+		g->g_call[g->g_cnt].fn = s->lw_fn;
+		g->g_call[g->g_cnt++].arg = s->lw_arg;
+		atomic_fetch_add(&zone->uz_limit.l_reserved, 1);
+		atomic_store(&s->lw_state, WAIT_GRANTED);
+		return;
+	}
+	/* The sleeper may be gone right after the store: only its address is
+	 * used, and a wake-up at an address that nobody waits at is harmless. */
+	atomic_store_explicit(&s->lw_state, WAIT_GRANTED, memory_order_release);
+	uma_wake(&s->lw_state, 1);
+}
+
+/*
+ * Hand one unit to the first that waits; false: the zone is full, or there is
+ * no room in g, or no g, for a function to be called.  Locked.
+ */
 static bool
-limit_grant_first(struct uma_zone *zone)
+limit_grant_first(struct uma_zone *zone, struct grants *g)
 {
 	struct limit *l = &zone->uz_limit;
+	struct limit_waiter *s =
+	    cds_list_first_entry(&l->l_sleepers, struct limit_waiter, lw_link);
 	uint64_t old = atomic_load(&l->l_word);
 
+	if (s->lw_fn != NULL && (g == NULL || g->g_cnt == GRANTS_MAX))
+		return false;
 	do {
 		if ((old & LIMIT_ITEMS) >= limit_max(zone))
 			return false;
 	} while (!atomic_compare_exchange_weak(
 	    &l->l_word, &old, old + 1 - LIMIT_SLEEPER));
-	struct sleeper *s =
-	    cds_list_first_entry(&l->l_sleepers, struct sleeper, s_link);
-	cds_list_del(&s->s_link);
-	/* The sleeper may be gone right after the store: only its address is
-	 * used, and a wake-up at an address that nobody waits at is harmless. */
-	atomic_store_explicit(&s->s_granted, 1, memory_order_release);
-	uma_wake(&s->s_granted, 1);
+	limit_grant(zone, s, g);
 	return true;
 }
 
 /* Grant what there is, end the holds whose reason is gone.  Locked. */
 static void
-limit_settle(struct uma_zone *zone)
+limit_settle_some(struct uma_zone *zone, struct grants *g)
 {
 	struct limit *l = &zone->uz_limit;
 	uint32_t holds = limit_holds(zone);
 
-	while (!cds_list_empty(&l->l_sleepers) && limit_grant_first(zone))
+	while (!cds_list_empty(&l->l_sleepers) && limit_grant_first(zone, g))
 		;
 	if (cds_list_empty(&l->l_sleepers))
 		holds &= ~(uint32_t)HOLD_SLEEPERS;
 	if ((atomic_load(&l->l_word) & LIMIT_ITEMS) <= limit_max(zone))
 		holds &= ~(uint32_t)HOLD_OVER;
 	limit_set_holds(zone, holds);
+}
+
+bool
+limit_is_calling(const struct uma_zone *zone)
+{
+	for (struct grants *up = calling; up != NULL; up = up->g_up)
+		if (up->g_zone == zone)
+			return true;
+	return false;
+}
+
+/* Unlocked. */
+static void
+grants_call(struct grants *g)
+{
+	int saved = errno;
+
+	g->g_up = calling;
+	calling = g;
+	for (int k = 0; k < g->g_cnt; k++)
+		g->g_call[k].fn(g->g_call[k].arg);
+	calling = g->g_up;
+	errno = saved;
+}
+
+/*
+ * Settle the books, release the lock, call the functions of whom it served.
+ * What these give back while they run, in this thread, is left to us, so that a
+ * long queue of them is no deep stack.  Called locked.
+ */
+static void
+limit_settle(struct uma_zone *zone)
+{
+	struct grants mine = {.g_zone = zone};
+	struct grants *g = limit_is_calling(zone) ? NULL : &mine;
+
+	for (;;) {
+		mine.g_cnt = 0;
+		limit_settle_some(zone, g);
+		uma_lock_release(&zone->uz_limit.l_lock);
+		if (mine.g_cnt == 0)
+			return;
+		grants_call(&mine);
+		uma_lock_acquire(&zone->uz_limit.l_lock);
+	}
+}
+
+void
+limit_call(struct uma_zone *zone, uma_wait_fn fn, void *arg)
+{
+	struct grants g = {.g_zone = zone, .g_cnt = 1, .g_call = {{fn, arg}}};
+
+	grants_call(&g);
+	uma_lock_acquire(&zone->uz_limit.l_lock);
+	limit_settle(zone);
 }
 
 void
@@ -169,48 +261,126 @@ limit_give(struct uma_zone *zone, uint64_t n)
 		return;
 	uma_lock_acquire(&l->l_lock);
 	limit_settle(zone);
-	uma_lock_release(&l->l_lock);
 }
 
 /* ---- sleeping ---- */
 
-/* Wait for a unit.  Nobody sleeps while a free item is in any cache. */
-static void
-limit_sleep(struct uma_zone *zone)
+bool
+limit_queue(struct uma_zone *zone, struct limit_waiter *s)
 {
 	struct limit *l = &zone->uz_limit;
-	struct sleeper self = {.s_granted = 0};
 
-	atomic_fetch_add_explicit(&zone->uz_sleeps, 1, memory_order_relaxed);
 	uma_lock_acquire(&l->l_lock);
-	cds_list_add_tail(&self.s_link, &l->l_sleepers);
+	if (s->lw_fn != NULL &&
+	    (atomic_load(&l->l_word) & LIMIT_SLEEPERS) >= WAITERS_MAX) {
+		uma_lock_release(&l->l_lock);
+		return false;
+	}
+	atomic_store(&s->lw_state, WAIT_QUEUED);
+	cds_list_add_tail(&s->lw_link, &l->l_sleepers);
 	atomic_fetch_add(&l->l_word, LIMIT_SLEEPER);
 	limit_set_holds(zone, limit_holds(zone) | HOLD_SLEEPERS);
 	limit_settle(zone);
-	uma_lock_release(&l->l_lock);
-	/* What was freed into the caches before the hold. */
-	if (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
-		zone_drain(zone);
-	while (atomic_load_explicit(&self.s_granted, memory_order_acquire) == 0)
-		uma_wait(&self.s_granted, 0, -1);
+	return true;
 }
 
 bool
-limit_acquire(struct uma_zone *zone, int flags)
+limit_leave(struct uma_zone *zone, struct limit_waiter *s)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	if (atomic_load(&s->lw_state) != WAIT_QUEUED) {
+		uma_lock_release(&l->l_lock);
+		return false;
+	}
+	cds_list_del(&s->lw_link);
+	atomic_store(&s->lw_state, WAIT_IDLE);
+	atomic_fetch_sub(&l->l_word, LIMIT_SLEEPER);
+	limit_settle(zone);
+	return true;
+}
+
+static bool
+limit_is_queued(const struct limit_waiter *s)
+{
+	return atomic_load_explicit(&s->lw_state, memory_order_acquire) ==
+	       WAIT_QUEUED;
+}
+
+/*
+ * Wait for a unit, false: not longer than until.  Nobody sleeps while a free
+ * item is in any cache.
+ */
+static bool
+limit_sleep(struct uma_zone *zone, int64_t until)
+{
+	struct limit_waiter self = {.lw_fn = NULL};
+
+	atomic_fetch_add_explicit(&zone->uz_sleeps, 1, memory_order_relaxed);
+	limit_queue(zone, &self);
+	/* What was freed into the caches before the hold. */
+	if (limit_is_queued(&self))
+		zone_drain(zone);
+	while (limit_is_queued(&self)) {
+		int64_t ns = until == UNTIL_NEVER ? -1 : until - uma_now_ns();
+
+		if (until != UNTIL_NEVER && ns <= 0) {
+			if (limit_leave(zone, &self))
+				return false;
+			continue;
+		}
+		uma_wait(&self.lw_state, WAIT_QUEUED, ns);
+	}
+	return true;
+}
+
+bool
+limit_try(struct uma_zone *zone)
 {
 	if (limit_take(zone, 1) == 1)
 		return true;
 	/* With sleepers the caches are empty, and nothing would be ours. */
-	if (!(limit_holds(zone) & HOLD_SLEEPERS)) {
-		zone_drain(zone);
-		if (limit_take(zone, 1) == 1)
-			return true;
-	}
+	if (limit_holds(zone) & HOLD_SLEEPERS)
+		return false;
+	zone_drain(zone);
+	return limit_take(zone, 1) == 1;
+}
+
+bool
+limit_acquire(struct uma_zone *zone, int flags, int64_t until)
+{
+	if (limit_try(zone))
+		return true;
 	zone_warn_full(zone);
+	maxaction_note(zone);
 	if (flags & M_NOWAIT)
 		return false;
-	limit_sleep(zone);
-	return true;
+	maxaction_run(zone);
+	return limit_sleep(zone, until);
+}
+
+/* Locked. */
+static void
+limit_drop_waiters(struct limit *l)
+{
+	struct limit_waiter *s, *next;
+
+	cds_list_for_each_entry_safe (s, next, &l->l_sleepers, lw_link) {
+		if (s->lw_fn == NULL)
+			continue;
+		cds_list_del(&s->lw_link);
+		atomic_fetch_sub(&l->l_word, LIMIT_SLEEPER);
+		atomic_store(&s->lw_state, WAIT_IDLE);
+	}
+}
+
+void
+limit_forget(struct uma_zone *zone)
+{
+	uma_lock_acquire(&zone->uz_limit.l_lock);
+	limit_drop_waiters(&zone->uz_limit);
+	limit_settle(zone);
 }
 
 void
@@ -218,26 +388,14 @@ limit_fork_child(struct uma_zone *zone)
 {
 	struct limit *l = &zone->uz_limit;
 
+	uma_lock_acquire(&l->l_lock);
+	limit_drop_waiters(l);
 	CDS_INIT_LIST_HEAD(&l->l_sleepers);
 	atomic_fetch_and(&l->l_word, ~LIMIT_SLEEPERS);
-	uma_lock_acquire(&l->l_lock);
 	limit_settle(zone);
-	uma_lock_release(&l->l_lock);
 }
 
 /* ---- the limit itself ---- */
-
-/* Buckets of a limited zone hold a small share of it. */
-static void
-limit_size_buckets(struct uma_zone *zone, uint64_t max)
-{
-	uint64_t cap = zone_bucket_cap_first(zone);
-	uint64_t share = max / (4 * (uint64_t)pages_cpu_cnt());
-
-	cap = uma_max(uma_min(cap, share), BUCKET_CAP(UMA_CACHE_LINE));
-	atomic_store_explicit(
-	    &zone->uz_bucket_cap, (uint32_t)cap, memory_order_relaxed);
-}
 
 /* nitems up to the items of whole pages. */
 static int
@@ -264,7 +422,6 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 	}
 	int rounded = limit_round(zone, nitems);
 	uint64_t max = nitems == 0 ? LIMIT_ITEMS : (uint64_t)rounded;
-	limit_size_buckets(zone, max);
 	uma_lock_acquire(&l->l_lock);
 	atomic_store(&l->l_max, max);
 	/* Whoever compares with the old limit finds the word changed. */
@@ -273,7 +430,7 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 	if (over)
 		limit_set_holds(zone, limit_holds(zone) | HOLD_OVER);
 	limit_settle(zone);
-	uma_lock_release(&l->l_lock);
+	zone_bucket_size(zone);
 	if (over)
 		zone_drain(zone);
 	return nitems == 0 ? 0 : rounded;
@@ -285,4 +442,25 @@ uma_zone_get_max(uma_zone_t zone)
 	uint64_t max = limit_max(zone);
 
 	return max == LIMIT_ITEMS ? 0 : (int)max;
+}
+
+/*
+ * Not by the units alone: those of cached items are there for the asking.  For
+ * sleepers' sake alone, as in FreeBSD since 13, a zone that is only ever asked
+ * without waiting would never be exhausted, which is what such callers ask.
+ */
+int
+uma_zone_exhausted(uma_zone_t zone)
+{
+	uint64_t word =
+	    atomic_load_explicit(&zone->uz_limit.l_word, memory_order_relaxed);
+	uint64_t max = limit_max(zone);
+
+	if (word & LIMIT_SLEEPERS)
+		return 1;
+	if ((word & LIMIT_ITEMS) < max)
+		return 0;
+	return (uint64_t)uma_zone_get_cur(zone) +
+		   atomic_load(&zone->uz_limit.l_reserved) >=
+	       max;
 }

@@ -107,6 +107,26 @@ zlist_pick(bool (*pick)(struct uma_zone *zone, void *arg), void *arg)
 	return picked;
 }
 
+struct uma_zone *
+zlist_find(const struct keg *keg)
+{
+	struct cds_list_head *at;
+	struct uma_zone *zone = NULL;
+
+	uma_lock_acquire(&zlist_lock);
+	cds_list_for_each (at, &zlist) {
+		struct uma_zone *z =
+		    cds_list_entry(at, struct uma_zone, uz_link);
+
+		if (z->uz_keg == keg)
+			zone = z;
+	}
+	if (zone != NULL)
+		zone->uz_refs++;
+	uma_lock_release(&zlist_lock);
+	return zone;
+}
+
 size_t
 zlist_count(void)
 {

@@ -4,7 +4,7 @@
  *
  * allocs is what hits counted in the headers, and misses in the zone.  Frees
  * are not counted: they are allocs less the items allocated, and these are the
- * units less what lies in buckets.
+ * units less what lies in buckets, and less those that waiters have been given.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ zone_stat_items(struct uma_zone *zone, struct uma_zone_stat *st)
 
 	cache_stat(&zone->uz_cache, &cs);
 	st->free_cached = cs.cs_items + depot_items(zone, UMA_ANYDOMAIN);
-	st->used = sub_clamped(limit_items(zone), st->free_cached);
+	st->used = sub_clamped(limit_items(zone),
+	    st->free_cached + atomic_load(&zone->uz_limit.l_reserved));
 	st->allocs = cs.cs_allocs + atomic_load_explicit(
 					&zone->uz_allocs, memory_order_relaxed);
 	st->frees = sub_clamped(st->allocs, st->used);
@@ -83,6 +84,15 @@ uma_zone_get_cur(uma_zone_t zone)
 
 	zone_stat_items(zone, &st);
 	return (int)uma_min(st.used, (uint64_t)INT_MAX);
+}
+
+size_t
+uma_zone_memory(uma_zone_t zone)
+{
+	struct keg_stat ks;
+
+	keg_stat(zone->uz_keg, &ks);
+	return ks.ks_slabs * ks.ks_slab_size;
 }
 
 /* ---- the table ---- */

@@ -10,9 +10,18 @@
  * cap a zone takes its own oldest full bucket, whose items go back to their
  * slabs; without one, items go past the caches.
  *
+ * A program may lower a zone's cap, in items (uma_zone_set_maxcache), at any
+ * time.  A bucket is counted before the cap is looked at, and the cap is stored
+ * before the count is looked at, so either the bucket is not made, or the drain
+ * that follows is repeated until it is gone; buckets in somebody's hands
+ * meanwhile are not loaded.  That is given up after a while, since nobody can
+ * tell how long a hook will keep one in hand.
+ *
  * Buckets begin at a size for their items, grow where CPUs meet at the depot's
  * lock, and shrink at each reclaim.
  */
+#include <errno.h>
+
 #include "pages_int.h"
 #include "zone_int.h"
 
@@ -33,14 +42,30 @@ supply_take(struct uma_zone *zone, uint64_t bytes)
 {
 	uint64_t all = atomic_fetch_add_explicit(
 	    &supply_bytes, bytes, memory_order_relaxed);
-	uint64_t mine = atomic_fetch_add_explicit(
-	    &zone->uz_bucket_bytes, bytes, memory_order_relaxed);
+	uint64_t mine = atomic_fetch_add(&zone->uz_bucket_bytes, bytes);
 
 	if (uma_likely(all + bytes <= SETTING(cache_max) &&
-		       mine + bytes <= SETTING(zone_cache_max)))
+		       mine + bytes <= SETTING(zone_cache_max) &&
+		       mine + bytes <= atomic_load(&zone->uz_bucket_bytes_max)))
 		return true;
 	supply_give(zone, bytes);
 	return false;
+}
+
+/* Since the cap was lowered. */
+static bool
+supply_is_over(struct uma_zone *zone)
+{
+	return atomic_load(&zone->uz_bucket_bytes) >
+	       atomic_load(&zone->uz_bucket_bytes_max);
+}
+
+/* The program has set a cap on this zone's cached items. */
+static bool
+supply_is_capped(struct uma_zone *zone)
+{
+	return atomic_load_explicit(&zone->uz_bucket_bytes_max,
+		   memory_order_relaxed) != UINT64_MAX;
 }
 
 static uint64_t
@@ -143,12 +168,32 @@ zone_bucket_set_cap(struct uma_zone *zone, uint32_t cap)
 }
 
 void
+zone_bucket_size(struct uma_zone *zone)
+{
+	uint64_t first = zone_bucket_cap_first(zone);
+	uint64_t least = BUCKET_CAP(UMA_CACHE_LINE), room = UINT64_MAX;
+	uint64_t limit = (uint64_t)uma_zone_get_max(zone);
+
+	if (supply_is_capped(zone)) {
+		room = atomic_load(&zone->uz_bucket_bytes_max) /
+		       zone->uz_item_bytes;
+		least = uma_max(uma_min(least, room), (uint64_t)1);
+	}
+	if (limit != 0)
+		room = uma_min(room, limit);
+	room /= 4 * (uint64_t)pages_cpu_cnt();
+	zone_bucket_set_cap(
+	    zone, (uint32_t)uma_max(uma_min(first, room), least));
+}
+
+void
 zone_bucket_grow(struct uma_zone *zone)
 {
 	uint32_t cap =
 	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
 
-	if (cap < BUCKET_CAP_MAX && uma_zone_get_max(zone) == 0)
+	if (cap < BUCKET_CAP_MAX && uma_zone_get_max(zone) == 0 &&
+	    !supply_is_capped(zone))
 		zone_bucket_set_cap(zone, cap + 1);
 }
 
@@ -193,6 +238,10 @@ zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
 {
 	CDS_LIST_HEAD(surplus);
 
+	if (uma_unlikely(supply_is_over(zone))) {
+		zone_release_bucket(zone, b);
+		return;
+	}
 	cache_load(&zone->uz_cache, want, b, &surplus);
 	/* In a bucket for a CPU that frees there are freed items. */
 	zone_dispose(zone, &surplus, want == CACHE_EMPTY ? b : NULL);
@@ -287,4 +336,31 @@ zone_release_bucket(struct uma_zone *zone, struct bucket *b)
 	if (b->ub_cnt > 0)
 		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
 	zone_bucket_free(zone, b);
+}
+
+/* ---- the cap that a program sets ---- */
+
+#define OVER_TRIES  100
+#define OVER_NAP_NS INT64_C(1000000)
+
+void
+uma_zone_set_maxcache(uma_zone_t zone, int nitems)
+{
+	static _Atomic uint32_t never;
+
+	if (nitems < 0) {
+		errno = EINVAL;
+		return;
+	}
+	uint64_t bytes = (uint64_t)nitems * zone->uz_item_bytes;
+	/* The setting is the larger cap then, and has the say. */
+	if (bytes >= SETTING(zone_cache_max))
+		bytes = UINT64_MAX;
+	atomic_store(&zone->uz_bucket_bytes_max, bytes);
+	zone_bucket_size(zone);
+	for (int k = 0; k < OVER_TRIES && supply_is_over(zone); k++) {
+		if (k > 0)
+			uma_wait(&never, 0, OVER_NAP_NS);
+		zone_drain(zone);
+	}
 }

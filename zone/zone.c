@@ -19,10 +19,11 @@
  * zone_fill, which takes units (limit_take) and items (keg_import), runs their
  * init and makes a bucket of them.  Without room for a bucket, or with a hold,
  * zone_alloc_item takes one unit, which may sleep (limit_acquire), and one
- * item.  item_construct runs the ctor.  uma_zfree: the dtor, cache_push, or
- * zfree_miss: the spare, a new empty bucket, the full one to the depots, by the
- * domain of its items (zone_put_bucket); or zone_release, the item to the keg
- * (keg_release) and the unit to whom it is due (limit_give).  Reclaim
+ * item; uma_zone_wait gets the unit without sleeping (wait.c).  item_construct
+ * runs the ctor.  uma_zfree: the dtor, cache_push, or zfree_miss: the spare, a
+ * new empty bucket, the full one to the depots, by the domain of its items
+ * (zone_put_bucket); or zone_release, the item to the keg (keg_release) and the
+ * unit to whom it is due (limit_give).  Reclaim
  * (reclaim.c) moves buckets down and empty slabs out, with fini.
  *
  * (4) Memory.
@@ -38,8 +39,9 @@
  * all of them in that order (fork.c).
  *
  * (6) Invariants at rest:
- *     units = items out of the keg = allocated + in buckets
- *     slabs * items a slab = units + free in slabs
+ *     units = items out of the keg + reserved by waiters
+ *     items out of the keg = allocated + in buckets
+ *     slabs * items a slab = items out of the keg + free in slabs
  *     allocs - frees = allocated
  *
  * (7) Choices.  Frees are not counted: they are allocs less what is allocated,
@@ -250,6 +252,7 @@ zone_make(
 	zone->uz_item_bytes =
 	    ks.ks_stride *
 	    (flags & UMA_ZONE_PCPU ? (size_t)pages_cpu_cnt() : 1);
+	atomic_store(&zone->uz_bucket_bytes_max, UINT64_MAX);
 	atomic_store(&zone->uz_bucket_cap, zone_bucket_cap_first(zone));
 	int check = uma_settings.set_debug_check;
 	(void)rule_find(zone, RULE_DEBUG, &check);
@@ -315,7 +318,7 @@ uma_prealloc(uma_zone_t zone, int nitems)
 		}
 		nitems -= uma_min(made, nitems);
 		if (error != 0)
-			zone_wait_memory(zone, &tries);
+			(void)zone_wait_memory(zone, UNTIL_NEVER, &tries);
 	}
 }
 
@@ -340,12 +343,14 @@ uma_zdestroy(uma_zone_t zone)
 	    "zone '%s': destroy after destroy",
 	    uma_escape(name, sizeof name, zone->uz_name));
 	zlist_remove(zone);
+	limit_forget(zone);
 	/* Fini hooks may still free items of this zone: they pass the cache. */
 	limit_hold(zone, HOLD_NOCACHE);
 	zone_drain(zone);
 	size_t len = keg_reclaim(zone->uz_keg, UMA_ANYDOMAIN, true);
 	limit_hold(zone, HOLD_DEAD);
-	uint64_t items = limit_items(zone);
+	uint64_t items =
+	    limit_items(zone) - atomic_load(&zone->uz_limit.l_reserved);
 	struct keg_stat ks;
 	keg_stat(zone->uz_keg, &ks);
 	if (items != 0)

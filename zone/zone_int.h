@@ -8,6 +8,7 @@
 
 #include <uma.h>
 #include <uma/stat.h>
+#include <uma/wait.h>
 
 #include <urcu/list.h>
 
@@ -35,9 +36,29 @@ struct limit {
 	_Atomic uint64_t l_word;
 	_Atomic uint64_t l_max; /* LIMIT_ITEMS: none */
 	_Atomic uint32_t l_holds;
+	_Atomic uint64_t l_reserved; /* units that waiters have been given */
 	struct uma_lock l_lock;
 	/* guarded: changes of l_max, l_holds, the cache's being enabled */
 	struct cds_list_head l_sleepers; /* first come, first served */
+};
+
+/* Who waits for a unit: a thread, or, with lw_fn, what a program keeps. */
+enum { WAIT_IDLE, WAIT_QUEUED, WAIT_GRANTED, WAIT_BUSY };
+struct limit_waiter {
+	struct cds_list_head lw_link; /* l_lock */
+	_Atomic uint32_t lw_state; /* zeroed memory is idle */
+	uma_wait_fn lw_fn; /* NULL: the thread sleeps at lw_state */
+	void *lw_arg;
+};
+_Static_assert(sizeof(struct limit_waiter) <= sizeof(struct uma_waiter) &&
+		   _Alignof(struct limit_waiter) <= _Alignof(struct uma_waiter),
+    "a waiter has room for it");
+
+/* What a full zone does: maxaction.c. */
+struct maxaction {
+	_Atomic(uma_maxaction_t) ma_fn;
+	_Atomic uint32_t ma_pending; /* stops that it has not run for */
+	_Atomic uintptr_t ma_runner; /* the thread that runs it; 0: none */
 };
 
 /* The working set of a depot, in items; depot.c says how it is estimated. */
@@ -73,6 +94,7 @@ struct uma_zone {
 	_Atomic uint32_t uz_bucket_cap; /* of the next bucket */
 	_Atomic uint64_t
 	    uz_bucket_bytes; /* of items that its buckets can hold */
+	_Atomic uint64_t uz_bucket_bytes_max; /* of that; UINT64_MAX: no cap */
 	uint64_t uz_item_bytes; /* stride, times copies */
 	struct limit uz_limit;
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
@@ -93,6 +115,7 @@ struct uma_zone {
 	char *uz_warning; /* l_lock */
 	uint32_t uz_name_cnt; /* name.c: behind the name in the tree; or 0 */
 	struct uma_zone *uz_name_next; /* name.c: in its chain; list's lock */
+	struct maxaction uz_maxaction;
 	size_t uz_name_size;
 	char *uz_name;
 
@@ -154,6 +177,8 @@ void zlist_leave(struct uma_zone *zone);
 /* One walk that goes on later: at the marked zone, or at the first. */
 void zlist_set_mark(struct uma_zone *zone);
 struct uma_zone *zlist_resume(void);
+/* The oldest zone of a keg, referenced; the keg may be long gone: NULL. */
+struct uma_zone *zlist_find(const struct keg *keg);
 size_t zlist_count(void);
 /*
  * The last zone for which pick says true, with a reference; or NULL.  pick runs
@@ -191,6 +216,8 @@ struct bucket *zone_bucket_alloc(struct uma_zone *zone);
 void zone_bucket_free(struct uma_zone *zone, struct bucket *b);
 /* The capacity that zones of its size begin with. */
 uint32_t zone_bucket_cap_first(const struct uma_zone *zone);
+/* Begin anew with a size of buckets that a limit, or a cap, leaves room for. */
+void zone_bucket_size(struct uma_zone *zone);
 /* Contention makes buckets larger, reclaim smaller. */
 void zone_bucket_grow(struct uma_zone *zone);
 void zone_bucket_shrink(struct uma_zone *zone, bool much);
@@ -230,13 +257,24 @@ void zfree_check_alive(struct uma_zone *zone, void *item);
 /* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
 /*
- * One item past all caches, of the domain if that has memory; UMA_ANYDOMAIN: as
- * the zone's policy has it.  NULL with *error as a hook's errno, or 0.
+ * One item from the keg, of a domain if possible, whose unit the caller has.
+ * NULL with *error as a hook's errno, ETIMEDOUT, or 0: no memory.
  */
-void *zone_alloc_item(struct uma_zone *zone, int domain, int flags, int *error);
+void *zone_import_one(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error);
+/*
+ * One item past all caches, of the domain if that has memory; UMA_ANYDOMAIN: as
+ * the zone's policy has it.  NULL with *error as a hook's errno, ETIMEDOUT, or
+ * 0.
+ */
+void *zone_alloc_item(
+    struct uma_zone *zone, int domain, int flags, int64_t until, int *error);
 
-/* Sleep once for memory, between two tries; says so, once a second a zone. */
-void zone_wait_memory(struct uma_zone *zone, int *tries);
+/*
+ * Sleep once for memory, between two tries; says so, once a second a zone.
+ * False: the time is over.
+ */
+bool zone_wait_memory(struct uma_zone *zone, int64_t until, int *tries);
 
 /* ---- domain.c: NUMA domains ---- */
 
@@ -307,9 +345,27 @@ void depot_tick(struct uma_zone *zone);
 void limit_init(struct limit *l);
 /* Up to n units, or 0 at the limit and whenever somebody sleeps. */
 uint64_t limit_take(struct uma_zone *zone, uint64_t n);
-/* One unit, after a drain and a sleep if need be; false with M_NOWAIT only. */
-bool limit_acquire(struct uma_zone *zone, int flags);
+/*
+ * One unit, after a drain and a sleep if need be; false with M_NOWAIT, or when
+ * the time is over: until is in uma_now_ns()'s time.
+ */
+#define UNTIL_NEVER INT64_MAX
+bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
 void limit_give(struct uma_zone *zone, uint64_t n);
+/* One unit, after a drain if need be; false: the zone is full. */
+bool limit_try(struct uma_zone *zone);
+/* Queue for a unit; false: too many do.  With a function, *w may be gone then. */
+bool limit_queue(struct uma_zone *zone, struct limit_waiter *s);
+/* Leave the queue; false: not in it, or not any more. */
+bool limit_leave(struct uma_zone *zone, struct limit_waiter *s);
+/*
+ * limit_call: call a waiter's function.  limit_is_calling: this thread is in
+ * one of the zone's, to which none may be added: queue instead.
+ */
+void limit_call(struct uma_zone *zone, uma_wait_fn fn, void *arg);
+bool limit_is_calling(const struct uma_zone *zone);
+/* Whoever waits with a function does not any more. */
+void limit_forget(struct uma_zone *zone);
 /* Items that are out of the keg. */
 uint64_t limit_items(struct uma_zone *zone);
 void limit_hold(struct uma_zone *zone, uint32_t why);
@@ -328,6 +384,14 @@ limit_holds(const struct uma_zone *zone)
 /* True once in period ns: *at is when it may be true again. */
 bool warn_due(_Atomic int64_t *at, int64_t period);
 void zone_warn_full(struct uma_zone *zone);
+
+/* ---- maxaction.c ---- */
+
+/* The limit stops an allocation; any number of items in hand. */
+void maxaction_note(struct uma_zone *zone);
+/* Run the action for what was noted; nothing in hand.  Keeps errno. */
+void maxaction_run(struct uma_zone *zone);
+void maxaction_fork_child(struct uma_zone *zone);
 
 /* ---- tick.c: idle memory goes back with time ---- */
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait.c - waiting at a limit without sleeping.
+ *
+ * A waiter is idle, queued, or has its unit (granted), and busy while one of
+ * the calls here has it in hand.  From idle and granted, whoever changes the
+ * state first has it; from queued, whoever has the lock of the limit.  Whoever
+ * grants a unit copies the function beforehand and does not look at the waiter
+ * again: its owner may be through with it before the function is called.
+ */
+#include <errno.h>
+
+#include "pages_int.h"
+#include "zone_int.h"
+
+static struct limit_waiter *
+waiter_limit(struct uma_waiter *w)
+{
+	return (struct limit_waiter *)(void *)w;
+}
+
+static bool
+waiter_turn(struct limit_waiter *s, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong(&s->lw_state, &from, to);
+}
+
+/* Queue it; what others free meanwhile into caches is its as well. */
+static int
+waiter_queue(struct uma_zone *zone, struct limit_waiter *s)
+{
+	if (!limit_queue(zone, s)) {
+		atomic_store(&s->lw_state, WAIT_IDLE);
+		errno = EAGAIN;
+		return -1;
+	}
+	zone_drain(zone);
+	return 0;
+}
+
+int
+uma_zone_wait(uma_zone_t zone, struct uma_waiter *w, uma_wait_fn fn, void *arg)
+{
+	struct limit_waiter *s = waiter_limit(w);
+
+	zalloc_check_alive(zone);
+	if (fn == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (!waiter_turn(s, WAIT_IDLE, WAIT_BUSY)) {
+		errno = EBUSY;
+		return -1;
+	}
+	s->lw_fn = fn;
+	s->lw_arg = arg;
+	if (limit_is_calling(zone))
+		return waiter_queue(zone, s);
+	if (limit_try(zone)) {
+		atomic_fetch_add(&zone->uz_limit.l_reserved, 1);
+		atomic_store(&s->lw_state, WAIT_GRANTED);
+		limit_call(zone, fn, arg);
+		return 0;
+	}
+	zone_warn_full(zone);
+	maxaction_note(zone);
+	maxaction_run(zone);
+	return waiter_queue(zone, s);
+}
+
+void *
+uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
+{
+	struct limit_waiter *s = waiter_limit(w);
+	int error = 0;
+
+	flags = zalloc_check_flags(zone, flags);
+	zalloc_check_alive(zone);
+	if (!waiter_turn(s, WAIT_GRANTED, WAIT_BUSY)) {
+		errno = EAGAIN;
+		return NULL;
+	}
+	void *item = zone_import_one(
+	    zone, zone_import_domain(zone), flags, UNTIL_NEVER, &error);
+	if (item != NULL)
+		error = item_construct(zone, item, arg, flags);
+	if (item != NULL && error == 0) {
+		atomic_fetch_sub(&zone->uz_limit.l_reserved, 1);
+		atomic_fetch_add_explicit(
+		    &zone->uz_allocs, 1, memory_order_relaxed);
+		atomic_store(&s->lw_state, WAIT_IDLE);
+		return item;
+	}
+	if (item != NULL)
+		keg_release(zone->uz_keg, zone->uz_name, &item, 1);
+	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	atomic_store(&s->lw_state, WAIT_GRANTED);
+	errno = error != 0 ? error : ENOMEM;
+	return NULL;
+}
+
+int
+uma_zone_wait_cancel(uma_zone_t zone, struct uma_waiter *w)
+{
+	struct limit_waiter *s = waiter_limit(w);
+
+	if (limit_leave(zone, s) || !waiter_turn(s, WAIT_GRANTED, WAIT_IDLE))
+		return 0;
+	atomic_fetch_sub(&zone->uz_limit.l_reserved, 1);
+	limit_give(zone, 1);
+	return 1;
+}
