@@ -23,8 +23,8 @@
  * runs the ctor.  uma_zfree: the dtor, cache_push, or zfree_miss: the spare, a
  * new empty bucket, the full one to the depots, by the domain of its items
  * (zone_put_bucket); or zone_release, the item to the keg (keg_release) and the
- * unit to whom it is due (limit_give).  Reclaim
- * (reclaim.c) moves buckets down and empty slabs out, with fini.
+ * unit to whom it is due (limit_give).  Reclaim (reclaim.c) moves buckets down
+ * and empty slabs out, with fini.
  *
  * (4) Memory.
  *
@@ -33,10 +33,10 @@
  *        |      `- uz_depot, one a domain --> bucket <-> bucket <-> ...
  *        `- uz_keg --> slab <-> slab <-> ...
  *
- * (5) Locks, in order: the start's, sysctl nodes, list of zones, l_lock of a limit, d_lock of
- * a depot, c_lock of a cache, a CPU's header, the keg's, those of pages/.  No
- * two of a rank are held, and none while a hook or the sink runs.  Fork takes
- * all of them in that order (fork.c).
+ * (5) Locks, in order: the start's, sysctl nodes, list of zones, l_lock of a
+ * limit, d_lock of a depot, c_lock of a cache, a CPU's header, the keg's, those
+ * of pages/.  No two of a rank are held, and none while a hook or the sink
+ * runs.  Fork takes all of them in that order (fork.c).
  *
  * (6) Invariants at rest:
  *     units = items out of the keg + reserved by waiters
