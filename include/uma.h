@@ -107,7 +107,8 @@ UMA_API int uma_version(void);
  *          large, align no mask or above UMA_ALIGN_MAX, unknown or
  *          contradictory flags (MAXBUCKET with NOBUCKET, HASH with VTOSLAB,
  *          FIRSTTOUCH with ROUNDROBIN, VM with PCPU or OFFPAGE, NOTOUCH with
- *          REFCNT, ZINIT or VM, PCPU with CACHESPREAD).  ENOMEM: no memory for the zone.
+ *          REFCNT, ZINIT or VM, PCPU with CACHESPREAD).  ENOMEM: no memory for
+ *          the zone.
  * Threads  any.
  */
 UMA_API uma_zone_t uma_zcreate(const char *name, size_t size, uma_ctor ctor,

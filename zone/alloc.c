@@ -259,7 +259,7 @@ static UMA_COLD void *
 zalloc_slow(
     struct uma_zone *zone, void *arg, int domain, int flags, int64_t until)
 {
-	int error = 0;
+	int error = 0, saved = errno;
 
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
@@ -273,6 +273,8 @@ zalloc_slow(
 		errno = error != 0 ? error : ENOMEM;
 		return NULL;
 	}
+	/* What was tried in vain on the way is nobody's business. */
+	errno = saved;
 	return item_hand_out(zone, item, arg, flags);
 }
 

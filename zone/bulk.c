@@ -222,7 +222,7 @@ bulk_hit(struct uma_zone *zone, void **items, int n, int flags)
 static UMA_COLD int
 zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 {
-	int error;
+	int error, saved = errno;
 
 	if (!bulk_args_valid(items, n))
 		return 0;
@@ -238,6 +238,7 @@ zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 		if (error != 0 || !bulk_wait(zone, n, flags, tries, &error))
 			return bulk_fail(zone, error);
 	}
+	errno = saved;
 	int built = bulk_construct(zone, items, n, flags, &error);
 	if (uma_likely(built == n))
 		return n;
@@ -260,7 +261,7 @@ static UMA_COLD int
 zalloc_burst_miss(
     struct uma_zone *zone, void **items, int n, int flags, int got)
 {
-	int error;
+	int error, saved = errno;
 
 	if (!bulk_args_valid(items, n))
 		return 0;
@@ -272,6 +273,7 @@ zalloc_burst_miss(
 		items[0] = uma_zalloc(zone, flags);
 		return items[0] != NULL;
 	}
+	errno = saved;
 	int built = bulk_construct(zone, items, got, flags, &error);
 	if (built < got)
 		bulk_undo(zone, items + built, got - built);

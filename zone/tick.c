@@ -15,10 +15,10 @@
  *
  * (3) Who does it.  A thread of the library's own, if it was asked for
  * (reclaimer.c), a round at a time.  A program's event loop, with
- * uma_reclaim_tick, a slice at a time.  If there is neither, or the loop is late
- * by a period, whoever exchanges a bucket does, with tick_check: a slice, and
- * the next one only when ten times as long has passed, so that no more than a
- * tenth of the time is lost.  A program that does nothing keeps what it has.
+ * uma_reclaim_tick, a slice at a time.  If there is neither, or the loop is
+ * late by a period, whoever exchanges a bucket does, with tick_check: a slice,
+ * and the next one only when ten times as long has passed, so that no more than
+ * a tenth of the time is lost.  A program that does nothing keeps what it has.
  *
  * (4) Hooks.  The first two run fini.  tick_check does not: it is called in the
  * middle of a program's allocations and frees, where a lock may be held that

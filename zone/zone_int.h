@@ -354,7 +354,7 @@ bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
 void limit_give(struct uma_zone *zone, uint64_t n);
 /* One unit, after a drain if need be; false: the zone is full. */
 bool limit_try(struct uma_zone *zone);
-/* Queue for a unit; false: too many do.  With a function, *w may be gone then. */
+/* Queue for a unit; false: too many do.  With a function, *s may be gone. */
 bool limit_queue(struct uma_zone *zone, struct limit_waiter *s);
 /* Leave the queue; false: not in it, or not any more. */
 bool limit_leave(struct uma_zone *zone, struct limit_waiter *s);
