@@ -28,6 +28,9 @@
  * for single runs, would split the piece's mapping at each, and the system
  * allows a process no more than some 65,000 mappings.
  *
+ * A piece is of one NUMA domain, whose memory the kernel prefers for it; a run
+ * comes from another domain's piece rather than not at all.
+ *
  *   address space:  ... [piece: header | busy, free, busy, ... | untouched] ...
  *                        \__ multiple of 2 MiB, up to 1 GiB or one run ___/
  *
