@@ -7,8 +7,8 @@
 #
 # all (the default), examples, check-all, lint, stress, bench, install,
 # uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
-# CC CFLAGS LDFLAGS, PREFIX LIBDIR INCLUDEDIR MANDIR DESTDIR, DEBUG=1|2,
-# SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
+# CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR DESTDIR,
+# DEBUG=1|2, SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
 # DEPS=no (never look for missing packages, never install one), RERUN=no (check
 # without the second run).
 
@@ -26,8 +26,11 @@ MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
+MAN8    = umactl.8 umastat.8
+TOOLS   = umactl umastat
 
 PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
@@ -54,6 +57,7 @@ INC_percpu   = -Iinclude -Ipages -Ipercpu
 INC_slab     = -Iinclude -Ipages -Islab
 INC_zone     = -Iinclude -Ipages -Ipercpu -Islab -Izone
 INC_test     = -Iinclude
+INC_tools    = -Iinclude -Itools
 FOLDERS      = pages percpu slab zone
 
 # libnuma, where its header is.  Our references to it are weak, so the linker has
@@ -73,6 +77,7 @@ TORTURE  := $(addprefix $(O)/test/,test_int_torture stress_torture)
 INTERNAL := $(filter-out $(TORTURE),$(filter $(O)/test/test_int_%,$(TESTS)))
 PUBLIC   := $(filter-out $(INTERNAL) $(TORTURE),$(TESTS) $(STRESS))
 LIBS     := $(O)/libuma.a $(O)/$(SOFILE)
+PROGRAMS := $(TOOLS:%=$(O)/tools/%)
 
 # One goal is built on all CPUs; of several, each waits for the one before.
 ifeq ($(MAKELEVEL)$(word 2,$(MAKECMDGOALS)),0)
@@ -92,7 +97,7 @@ Q  := $(if $(V),,@)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(LIBS)
+all: $(LIBS) $(PROGRAMS)
 
 # ---- the library ----
 
@@ -127,6 +132,14 @@ $(O)/$(SOFILE): $(OBJS) $(O)/.files zone/libuma.map
 		-Wl,--version-script=zone/libuma.map -Wl,-z,nodelete \
 		$(if $(SAN),,-Wl$(comma)-z$(comma)defs) $(NUMA)
 	$(Q)ln -sf $(SOFILE) $(O)/$(SONAME) && ln -sf $(SONAME) $(O)/libuma.so
+
+# ---- the tools ----
+
+# A program is the file of its name, and whatever else is in the folder.
+$(PROGRAMS): %: %.o $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,\
+		$(call sources,tools/*.c))) $(O)/libuma.a
+	$(call say,LD)
+	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(NUMA)
 
 # ---- tests and examples ----
 
@@ -180,13 +193,13 @@ $(TORTURE): %: %.o $(TOBJS)
 
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
-$(O)/stage/.done: $(LIBS) $(HEADERS:%=include/%) $(MAN3:%=man/%) \
-		$(OVERLAY:%=include/overlay/%) Makefile
+$(O)/stage/.done: $(LIBS) $(PROGRAMS) $(HEADERS:%=include/%) \
+		$(MAN3:%=man/%) $(MAN8:%=man/%) $(OVERLAY:%=include/overlay/%) Makefile
 	$(call say,STAGE)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
 		LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include \
-		MANDIR=$(STAGE)/share/man DOCDIR=$(STAGE)/share/doc/libuma
+		BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man DOCDIR=$(STAGE)/share/doc/libuma
 	@touch $@
 
 .SECONDEXPANSION:
@@ -207,7 +220,7 @@ demo: $(EXAMPLES)
 run = CC='$(CC)' MAKE='$(MAKE)' O='$(O)' SAN='$(SAN)' \
 	DEBUG='$(DEBUG)' STAGE='$(STAGE)' sh test/$(1)
 
-check: $(TESTS) $(EXAMPLES) $(O)/stage/.done
+check: $(TESTS) $(PROGRAMS) $(EXAMPLES) $(O)/stage/.done
 	@RERUN='$(RERUN)' $(call run,suite.sh) $(TESTS)
 
 # A variant that does not even build leaves no total, which counts as failed.
@@ -270,11 +283,14 @@ install uninstall: export PC_FREEBSD := $(PC_FREEBSD)
 install uninstall: inc = "$(DESTDIR)$(INCLUDEDIR)"
 install uninstall: ovl = "$(DESTDIR)$(INCLUDEDIR)"/libuma-freebsd
 install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
+install uninstall: bin = "$(DESTDIR)$(BINDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
+install uninstall: man8 = "$(DESTDIR)$(MANDIR)/man8"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
-	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(man) $(doc)
+	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(bin) \
+		$(man) $(man8) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
 	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
 		$(ovl)/$h &&) :
@@ -284,6 +300,8 @@ install: all
 	$(Q)ln -sf $(SONAME) $(lib)/libuma.so
 	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
 	$(Q)printf '%s\n' "$$PC_FREEBSD" >$(lib)/pkgconfig/libuma-freebsd.pc
+	$(Q)install -m 755 $(PROGRAMS) $(bin)
+	$(Q)install -m 644 $(MAN8:%=man/%) $(man8)
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
 	$(Q)$(man_names) | while read -r name page; do \
 		[ $$name.3 = $$page ] || \
@@ -295,6 +313,7 @@ uninstall:
 	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(OVERLAY:%=$(ovl)/%) \
 		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
+		$(TOOLS:%=$(bin)/%) $(MAN8:%=$(man8)/%) \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done
@@ -314,4 +333,5 @@ clean:
 
 -include $(OBJS:.o=.d) $(TOBJS:.o=.d) \
 	$(addsuffix .d,$(TESTS) $(STRESS)) \
+	$(patsubst %,%.d,$(call sources,tools/*.c)) \
 	$(MODULES:.so=.d)

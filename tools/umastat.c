@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* placeholder of the branch, replaced before main */
+int
+main(void)
+{
+	return 0;
+}
