@@ -170,6 +170,9 @@ void cache_stat(struct cache *c, struct cache_stat *st);
 /* Of the table's header of that number, which with mm_cid is no CPU's. */
 void cache_stat_cpu(struct cache *c, int n, struct cache_stat *st);
 
+/* The layout descriptor (uma/debug.h). */
+extern struct uma_debug_table percpu_debug;
+
 /* Around fork: the locks of the cache, in two ranks. */
 void cache_fork_prepare(struct cache *c);
 void cache_fork_parent(struct cache *c);
