@@ -647,8 +647,10 @@ place_in(int fd, size_t size)
 	if (random_next() % 8 == 0)
 		return (off_t)(random_next() % 4096);
 	off_t at = lseek(fd, (off_t)(random_next() % size), SEEK_DATA);
-	return at < 0 ? (off_t)(random_next() % 4096)
-		      : at + (off_t)(random_next() % 4096);
+	if (at < 0)
+		return 0;
+	at += (off_t)(random_next() % 4096);
+	return at < (off_t)size ? at : (off_t)size - 1;
 }
 
 enum { FLIPS = 64 };
