@@ -202,3 +202,26 @@ pagemap_set(const void *start, size_t npages, uintptr_t word)
 	}
 	return true;
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("map_bits", MAP_BITS),
+    DEBUG_CONST("leaf_bits", LEAF_BITS),
+    DEBUG_CONST("root_bits", ROOT_BITS),
+    DEBUG_CONST("leaf_chunks", LEAF_CHUNKS),
+    DEBUG_CONST("piece_align", VM_PIECE_ALIGN),
+    DEBUG_CONST("pm_pages", PM_PAGES),
+    DEBUG_CONST("pm_meta", PM_META),
+    DEBUG_CONST("pm_slab", PM_SLAB),
+    DEBUG_CONST("pm_keg", PM_KEG),
+    DEBUG_CONST("pm_tag_mask", PM_TAG_MASK),
+    DEBUG_STRUCT("leaf", struct leaf),
+    DEBUG_ARRAY("leaf", struct leaf, lf_word),
+    DEBUG_ARRAY("leaf", struct leaf, lf_owner),
+    DEBUG_CONST("leaf_len", LEAF_LEN),
+    DEBUG_CONST("pagemap_image", sizeof root),
+};
+static struct uma_debug_root roots[] = {
+    {"pagemap", root}, {"leaf_cnt", &leaf_cnt}};
+struct uma_debug_table map_debug = DEBUG_TABLE(entries, roots);

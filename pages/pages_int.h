@@ -211,6 +211,10 @@ void topology_set_root(const char *root);
 /* A topology_usable_fn: the nodes that libnuma and the system let us use. */
 bool domain_usable(_Atomic uint64_t *nodes);
 
+/* ---- the layout descriptor (uma/debug.h) ---- */
+extern struct uma_debug_table domain_debug, map_debug, meta_debug, runs_debug,
+    vm_debug;
+
 /* ---- fork: all locks of the folder ---- */
 void pages_fork_prepare(void);
 void pages_fork_parent(void);

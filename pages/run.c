@@ -592,3 +592,30 @@ pages_fork_child(void)
 	uma_lock_fork_child(&runs.r_lock);
 	meta_fork_child();
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("pieces_max", PIECES_MAX),
+    DEBUG_CONST("runs_image", sizeof runs),
+    DEBUG_STRUCT("piece", struct piece),
+    DEBUG_MEMBER("piece", struct piece, pc_pages),
+    DEBUG_MEMBER("piece", struct piece, pc_header),
+    DEBUG_MEMBER("piece", struct piece, pc_committed),
+    DEBUG_MEMBER("piece", struct piece, pc_busy_cnt),
+    DEBUG_MEMBER("piece", struct piece, pc_dirty_cnt),
+    DEBUG_MEMBER("piece", struct piece, pc_nodump),
+    DEBUG_MEMBER("piece", struct piece, pc_domain),
+};
+static struct uma_debug_root roots[] = {
+    {"runs.r_reserved", &runs.r_reserved},
+    {"runs.r_header", &runs.r_header},
+    {"runs.r_used", &runs.r_used},
+    {"runs.r_dirty", &runs.r_dirty},
+    {"runs.r_held", &runs.r_held},
+    {"runs.r_out", &runs.r_out},
+    {"runs.r_cnt", &runs.r_cnt},
+    {"runs.r_piece", runs.r_piece},
+    {"pages_absent", &pages_absent},
+};
+struct uma_debug_table runs_debug = DEBUG_TABLE(entries, roots);

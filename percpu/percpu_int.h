@@ -175,6 +175,9 @@ void cache_stat_cpu(struct cache *c, int n, struct cache_stat *st);
 void cache_stat_rest(struct cache *c, struct cache_stat *st);
 size_t cache_bytes(void); /* of a cache's table */
 
+/* The layout descriptor (uma/debug.h). */
+extern struct uma_debug_table percpu_debug;
+
 /* Around fork: the locks of the cache, in two ranks. */
 void cache_fork_prepare(struct cache *c);
 void cache_fork_parent(struct cache *c);

@@ -135,6 +135,9 @@ void keg_domain_stat(struct keg *keg, int domain, struct keg_domain_stat *st);
 /* Every invariant of a keg at rest; for tests and UMA_DEBUG=2. */
 bool keg_is_valid(struct keg *keg);
 
+/* The layout descriptor (uma/debug.h). */
+extern struct uma_debug_table slab_debug;
+
 /* Around fork. */
 struct uma_lock *keg_lock(struct keg *keg);
 /* Before a fork: the lock, when no reclaim has items in its hands. */
