@@ -31,6 +31,9 @@ _Static_assert(
     VM_PIECE_ALIGN / UMA_PAGE_SIZE * sizeof(uintptr_t) == UMA_PAGE_SIZE,
     "the words of a chunk are a page");
 
+/* Bytes that a leaf is mapped with. */
+#define LEAF_LEN ((sizeof(struct leaf) + UMA_PAGE_MASK) & ~UMA_PAGE_MASK)
+
 static struct leaf *_Atomic root[1 << ROOT_BITS];
 
 static inline _Atomic uintptr_t *
@@ -92,15 +95,29 @@ pagemap_init(void)
 
 /* A leaf that nobody needed and the system would not take back. */
 static struct leaf *_Atomic leaf_spare;
+static _Atomic size_t leaf_cnt; /* those that are mapped, used or not */
+
+size_t
+pagemap_bytes(void)
+{
+	return atomic_load(&leaf_cnt) * LEAF_LEN;
+}
+
+size_t
+pagemap_image(void)
+{
+	return sizeof root;
+}
 
 static struct leaf *
 leaf_alloc(void)
 {
 	struct leaf *leaf = atomic_exchange(&leaf_spare, NULL);
 
-	if (leaf == NULL && (leaf = vm_map(sizeof *leaf)) != NULL) {
-		vm_nohuge(leaf, sizeof *leaf);
-		vm_name(leaf, sizeof *leaf, "libuma page map");
+	if (leaf == NULL && (leaf = vm_map(LEAF_LEN)) != NULL) {
+		atomic_fetch_add(&leaf_cnt, 1);
+		vm_nohuge(leaf, LEAF_LEN);
+		vm_name(leaf, LEAF_LEN, "libuma page map");
 	}
 	return leaf;
 }
@@ -115,10 +132,13 @@ leaf_make(size_t i)
 	leaf = leaf_alloc();
 	if (leaf == NULL)
 		return false;
-	/* Another may be faster; ours is as it was mapped then. */
-	if (!atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
-		memory_order_acq_rel, memory_order_acquire) &&
-	    !vm_unmap(leaf, sizeof *leaf))
+	if (atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
+		memory_order_acq_rel, memory_order_acquire))
+		return true;
+	/* Another was faster; ours is as it was mapped. */
+	if (vm_unmap(leaf, LEAF_LEN))
+		atomic_fetch_sub(&leaf_cnt, 1);
+	else
 		atomic_store(&leaf_spare, leaf);
 	return true;
 }

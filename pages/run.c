@@ -536,15 +536,19 @@ pages_held(void)
 void
 pages_stat(struct pages_stat *st)
 {
-	size_t meta = meta_held();
-
-	uma_lock_acquire(&runs.r_lock);
 	*st = (struct pages_stat){
-	    .ps_reserved = runs.r_reserved << PAGE_SHIFT,
-	    .ps_used = runs.r_used << PAGE_SHIFT,
-	    .ps_dirty = runs.r_dirty << PAGE_SHIFT,
-	    .ps_meta = meta,
+	    .ps_meta = meta_held(),
+	    .ps_pagemap = pagemap_bytes(),
+	    .ps_absent = atomic_load(&pages_absent) << PAGE_SHIFT,
+	    .ps_image = pagemap_image() + sizeof runs,
 	};
+	uma_lock_acquire(&runs.r_lock);
+	st->ps_mapped = vm_mapped_bytes();
+	st->ps_spare = vm_unused_bytes();
+	st->ps_reserved = runs.r_reserved << PAGE_SHIFT;
+	st->ps_header = runs.r_header << PAGE_SHIFT;
+	st->ps_used = runs.r_used << PAGE_SHIFT;
+	st->ps_dirty = (runs.r_dirty + runs.r_out) << PAGE_SHIFT;
 	uma_lock_release(&runs.r_lock);
 }
 
