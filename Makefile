@@ -136,8 +136,8 @@ $(O)/$(SOFILE): $(OBJS) $(O)/.files zone/libuma.map
 # ---- the tools ----
 
 # A program is the file of its name, and whatever else is in the folder.
-$(PROGRAMS): %: %.o $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,\
-		$(call sources,tools/*.c))) $(O)/libuma.a
+PARTS := $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,$(call sources,tools/*.c)))
+$(PROGRAMS): %: %.o $(PARTS) $(O)/libuma.a
 	$(call say,LD)
 	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(NUMA)
 
@@ -153,6 +153,10 @@ $(PUBLIC): %: %.o $(O)/libuma.a
 $(INTERNAL): %: %.o $(OBJS)
 	$(call say,LD)
 	$(Q)$(link)
+
+# This one sees the parts of the tools.
+$(O)/test/test_umastat_ui.o: INC_test = $(INC_tools)
+$(O)/test/test_umastat_ui: $(PARTS)
 
 # Modules that test_plugin loads: with hits by call, and inlined, both on the
 # shared library; with the archive inside; one that leaves descriptors behind; a

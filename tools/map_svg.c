@@ -24,7 +24,7 @@ static const char style[] =
     ".head{font-size:17px;font-weight:600}"
     ".key{font:11px ui-monospace,\"DejaVu Sans Mono\",monospace;fill:#57606a}"
     ".page{fill:#fff}.out{fill:#9a3412}.cached{fill:#3f8fd6}"
-    ".ready{fill:#b6c2cd}.fresh{fill:#edf0f3}\n"
+    ".ready{fill:#b6c2cd}.fresh{fill:#e1e6eb}\n"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.key{fill:#9da7b3}"
     ".page{fill:#0d1117}.out{fill:#fb9a5a}.cached{fill:#2f74b5}"
     ".ready{fill:#48535f}.fresh{fill:#1d242c}}\n"
@@ -32,11 +32,16 @@ static const char style[] =
 
 /* After show_name(): what is left to be escaped is XML's own. */
 static void
-svg_name(struct text *t, const char *name)
+svg_name(struct text *t, const char *name, size_t columns)
 {
 	char shown[SHOWN_NAME];
+	struct text cut = {0};
 
-	for (const char *s = show_name(shown, name); *s != '\0'; s++) {
+	show_name(shown, name);
+	text_column(&cut,
+	    columns < show_columns(shown) ? columns : show_columns(shown),
+	    shown);
+	for (const char *s = cut.at; *s != '\0'; s++) {
 		switch (*s) {
 		case '&':
 			text_add(t, "&amp;");
@@ -57,6 +62,7 @@ svg_name(struct text *t, const char *name)
 			text_append(t, s, 1);
 		}
 	}
+	text_free(&cut);
 }
 
 static void
@@ -177,7 +183,7 @@ svg_words(struct text *t, const struct map *m, const char *zone)
 	const uint64_t *n = m->all.items;
 
 	text_add(t, "<title>Slabs of zone ");
-	svg_name(t, zone);
+	svg_name(t, zone, SHOWN_NAME);
 	text_add(t,
 	    "</title>\n<desc>%llu slabs: %llu with all items out, %llu with "
 	    "some, %llu with none. Items: %llu out, %llu cached, %llu ready, "
@@ -189,7 +195,7 @@ svg_words(struct text *t, const struct map *m, const char *zone)
 	    (unsigned long long)n[ITEM_OUT], (unsigned long long)n[ITEM_CACHED],
 	    (unsigned long long)n[ITEM_READY],
 	    (unsigned long long)n[ITEM_FRESH], style, LEFT);
-	svg_name(t, zone);
+	svg_name(t, zone, 64);
 	text_add(t, "</text>\n<text x=\"%d\" y=\"52\">%llu slabs, ", LEFT,
 	    (unsigned long long)m->slabs);
 	text_bytes(t, 0, m->bytes);

@@ -2,6 +2,7 @@
 /*
  * pick.c - which zones, in which order.
  */
+#define _GNU_SOURCE /* qsort_r */
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
  * Each one is tried, since the library may be inside a program, where no name
  * tells of it.  Those that we may not read are counted.
  */
+#define _GNU_SOURCE /* versionsort */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@
  * it back first; being stopped too, and with SIGCONT it is taken again.  The
  * handlers call what POSIX allows there: write, tcsetattr, kill.
  */
+#define _GNU_SOURCE /* ppoll */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -153,29 +153,6 @@ show_name(char dst[SHOWN_NAME], const char *name)
 	return dst;
 }
 
-void
-show_text(struct text *t, const char *text, size_t len)
-{
-	while (len > 0) {
-		size_t n = 0, more;
-
-		while (n < len &&
-		       (text[n] == '\n' || shown_len(text + n, len - n) == 1))
-			n++;
-		text_append(t, text, n);
-		text += n, len -= n;
-		if (len == 0)
-			break;
-		more = shown_len(text, len);
-		if (more > 0)
-			text_append(t, text, more);
-		else
-			text_add(t, "\\x%02x", (unsigned char)*text);
-		more += more == 0;
-		text += more, len -= more;
-	}
-}
-
 /* A character is a column: of UTF-8, the bytes that begin one. */
 size_t
 show_columns(const char *shown)

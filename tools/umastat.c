@@ -16,7 +16,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,19 +258,11 @@ append(void *arg, const char *text, size_t len)
 	text_append(arg, text, len);
 }
 
-/* The library's text, without what would drive a terminal. */
 static void
-format(struct text *t, const struct uma_stats *s, const char *what, bool show)
+format(struct text *t, const struct uma_stats *s, const char *what)
 {
-	struct text raw = {0};
-
-	if (uma_stats_format(s, append, &raw, what) != 0)
+	if (uma_stats_format(s, append, t, what) != 0)
 		die(EXIT_TARGET, "cannot print: %s", strerror(errno));
-	if (show)
-		show_text(t, raw.at, raw.len);
-	else
-		text_append(t, raw.at, raw.len);
-	text_free(&raw);
 }
 
 static bool
@@ -285,31 +276,26 @@ colours(const struct options *o)
 }
 
 static void
-look_map(struct text *t, struct target *target, const struct options *o)
+look_map(struct text *t, const struct options *o, const struct map *m)
 {
 	int rows, columns = 100;
-	struct map *m = map_new();
 
-	if (!target_slabs(target, o->zone, map_add, m))
-		die(EXIT_TARGET, "%s", target_error());
 	if (o->file == NULL && isatty(STDOUT_FILENO))
 		terminal_size(&rows, &columns);
 	if (o->svg)
 		map_svg(t, m, o->zone);
 	else
 		map_text(t, m, o->zone, columns, colours(o));
-	map_free(m);
 }
 
 static void
 look(struct text *t, const struct options *o, const struct uma_stats *all)
 {
-	bool shown = o->file == NULL && isatty(STDOUT_FILENO);
 	struct uma_stats *s = pick_stats(all, &o->pick);
 
 	switch (o->what) {
 	case MEMORY:
-		format(t, s, "s", true);
+		format(t, s, "s");
 		break;
 	case CPUS:
 		table_cpus(t, s);
@@ -318,13 +304,13 @@ look(struct text *t, const struct options *o, const struct uma_stats *all)
 		table_domains(t, s);
 		break;
 	case JSON:
-		format(t, s, "j", shown);
+		format(t, s, "j");
 		break;
 	case METRICS:
-		format(t, s, "o", shown);
+		format(t, s, "o");
 		break;
 	default:
-		format(t, s, "z", true);
+		format(t, s, "z");
 	}
 	free(s);
 }
@@ -337,6 +323,7 @@ struct session {
 	struct uma_stats *before, *now; /* NULL, or of the target */
 	double at, taken; /* seconds: of before, of now */
 	struct change *change;
+	bool seen; /* it could be read once */
 };
 
 static double
@@ -383,7 +370,7 @@ has_ended(long pid)
 static _Noreturn void
 target_lost(const struct session *s)
 {
-	if (s->now != NULL && s->o->core == NULL && has_ended(s->o->pid))
+	if (s->seen && s->o->core == NULL && has_ended(s->o->pid))
 		die(EXIT_ENDED, "%s has ended", target_name(s->target));
 	die(EXIT_TARGET, "%s", target_error());
 }
@@ -396,6 +383,7 @@ take(struct session *s)
 
 	if (now == NULL)
 		target_lost(s);
+	s->seen = true;
 	target_stats_free(s->before);
 	free(s->change);
 	s->before = s->now;
@@ -404,6 +392,17 @@ take(struct session *s)
 	s->taken = taken;
 	s->change =
 	    change_of(s->before, now, s->before == NULL ? 0 : s->taken - s->at);
+}
+
+static struct map *
+take_map(struct session *s)
+{
+	struct map *m = map_new();
+
+	if (!target_slabs(s->target, s->o->zone, map_add, m))
+		target_lost(s);
+	s->seen = true;
+	return m;
 }
 
 static struct watch
@@ -416,17 +415,21 @@ static void
 show_once(struct session *s)
 {
 	const struct options *o = s->o;
-	struct watch w = watch_of(s);
+	struct map *m = o->what == MAP ? take_map(s) : NULL;
 	struct text t = {0};
 
-	if (o->what == MAP)
-		look_map(&t, s->target, o);
-	else if (o->what == TOP || (o->what == ZONES && s->before != NULL))
+	if (m != NULL) {
+		look_map(&t, o, m);
+	} else if (o->what == TOP || (o->what == ZONES && s->before != NULL)) {
+		struct watch w = watch_of(s);
+
 		table_rates(&t, &w, &o->pick);
-	else
+	} else {
 		look(&t, o, s->now);
+	}
 	output(&t, o->file);
 	text_free(&t);
+	map_free(m);
 }
 
 /* Changes need two looks, so the first of those is not shown. */
@@ -438,7 +441,8 @@ watch_plain(struct session *s)
 	long shown = 0;
 
 	for (;;) {
-		take(s);
+		if (s->o->what != MAP)
+			take(s);
 		if (!changes || s->before != NULL) {
 			if (shown > 0 && s->o->file == NULL)
 				output(&(struct text){"\n", 1, 0}, NULL);
@@ -472,7 +476,8 @@ serve_keys(const struct session *s, struct top *top, double first)
 	char keys[64];
 
 	for (;;) {
-		double period = first > 0 ? first : top->period;
+		double period =
+		    first > 0 && first < top->period ? first : top->period;
 		double left = s->taken + period - clock_now();
 
 		if (left <= 0)
@@ -493,6 +498,8 @@ serve_keys(const struct session *s, struct top *top, double first)
 }
 
 /* The second look comes soon, so that there are changes to be seen. */
+#define FIRST_PERIOD 0.5
+
 static void
 watch_top(struct session *s)
 {
@@ -504,8 +511,7 @@ watch_top(struct session *s)
 	do {
 		draw(s, &top);
 		if (++shown == s->o->count ||
-		    !serve_keys(
-			s, &top, fmin(shown == 1 ? 0.5 : 0, top.period)))
+		    !serve_keys(s, &top, shown == 1 ? FIRST_PERIOD : 0))
 			break;
 		take(s);
 	} while (true);

@@ -5,7 +5,7 @@
  * Everything that draws is a function from a snapshot (uma/stat.h) to text in
  * memory, so that tests need neither a process nor a terminal.  Text goes out
  * in one write.  Names come from another process's memory: all of them pass
- * show_name() or show_text() on their way to people.
+ * show_name() on their way to people, or uma_stats_format(), which does as much.
  */
 #ifndef TOOLS_UMASTAT_H
 #define TOOLS_UMASTAT_H
@@ -40,13 +40,11 @@ void text_bytes(struct text *t, int width, uint64_t bytes);
 void text_column(struct text *t, size_t width, const char *shown);
 
 /*
- * show_name: what of a name may reach a terminal: printable ASCII and UTF-8;
- * any other byte as \xNN, and backslash doubled.  show_text is for text with
- * lines whose backslashes have been doubled before.
+ * show_name: what of a name may reach a terminal: printable ASCII and UTF-8; any
+ * other byte as \xNN, and backslash doubled.
  */
 #define SHOWN_NAME 512
 char *show_name(char dst[SHOWN_NAME], const char *name);
-void show_text(struct text *t, const char *text, size_t len);
 size_t show_columns(const char *shown);
 
 /* ---- rate.c: what happened between two snapshots ---- */
