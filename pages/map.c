@@ -219,6 +219,9 @@ static struct uma_debug_entry entries[] = {
     DEBUG_STRUCT("leaf", struct leaf),
     DEBUG_ARRAY("leaf", struct leaf, lf_word),
     DEBUG_ARRAY("leaf", struct leaf, lf_owner),
+    DEBUG_CONST("leaf_len", LEAF_LEN),
+    DEBUG_CONST("pagemap_image", sizeof root),
 };
-static struct uma_debug_root roots[] = {{"pagemap", root}};
+static struct uma_debug_root roots[] = {
+    {"pagemap", root}, {"leaf_cnt", &leaf_cnt}};
 struct uma_debug_table map_debug = DEBUG_TABLE(entries, roots);

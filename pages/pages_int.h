@@ -212,7 +212,8 @@ void topology_set_root(const char *root);
 bool domain_usable(_Atomic uint64_t *nodes);
 
 /* ---- the layout descriptor (uma/debug.h) ---- */
-extern struct uma_debug_table domain_debug, map_debug, meta_debug, runs_debug;
+extern struct uma_debug_table domain_debug, map_debug, meta_debug, runs_debug,
+    vm_debug;
 
 /* ---- fork: all locks of the folder ---- */
 void pages_fork_prepare(void);

@@ -597,6 +597,7 @@ pages_fork_child(void)
 
 static struct uma_debug_entry entries[] = {
     DEBUG_CONST("pieces_max", PIECES_MAX),
+    DEBUG_CONST("runs_image", sizeof runs),
     DEBUG_STRUCT("piece", struct piece),
     DEBUG_MEMBER("piece", struct piece, pc_pages),
     DEBUG_MEMBER("piece", struct piece, pc_header),
@@ -615,5 +616,6 @@ static struct uma_debug_root roots[] = {
     {"runs.r_out", &runs.r_out},
     {"runs.r_cnt", &runs.r_cnt},
     {"runs.r_piece", runs.r_piece},
+    {"pages_absent", &pages_absent},
 };
 struct uma_debug_table runs_debug = DEBUG_TABLE(entries, roots);

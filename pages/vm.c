@@ -383,3 +383,10 @@ vm_name(void *base, size_t len, const char *name)
 	(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, len, name);
 	errno = saved;
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_root roots[] = {
+    {"vm_mapped", &vm_mapped}, {"vm_unused", &vm_unused}};
+struct uma_debug_table vm_debug = {
+    .root = roots, .root_cnt = sizeof roots / sizeof roots[0]};

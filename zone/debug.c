@@ -41,6 +41,8 @@ static struct uma_debug_entry entries[] = {
     DEBUG_MEMBER("zone", struct uma_zone, uz_fails),
     DEBUG_MEMBER("zone", struct uma_zone, uz_sleeps),
     DEBUG_MEMBER("zone", struct uma_zone, uz_xdomain),
+    DEBUG_MEMBER("zone", struct uma_zone, uz_refills),
+    DEBUG_MEMBER("zone", struct uma_zone, uz_name_cnt),
     DEBUG_MEMBER("zone", struct uma_zone, uz_domains),
     DEBUG_MEMBER("zone", struct uma_zone, uz_link),
     DEBUG_MEMBER("zone", struct uma_zone, uz_name_size),
@@ -51,10 +53,11 @@ static struct uma_debug_entry entries[] = {
 static struct uma_debug_table zone_debug = {
     .entry = entries, .entry_cnt = sizeof entries / sizeof entries[0]};
 
-#define TABLES                                                             \
-	{                                                                  \
-		&domain_debug, &map_debug, &meta_debug, &runs_debug,       \
-		    &percpu_debug, &slab_debug, &zlist_debug, &zone_debug, \
+#define TABLES                                                           \
+	{                                                                \
+		&domain_debug, &map_debug, &meta_debug, &runs_debug,     \
+		    &vm_debug, &percpu_debug, &slab_debug, &zlist_debug, \
+		    &zones_debug, &zone_debug,                           \
 	}
 #define TABLE_CNT                                     \
 	(sizeof((struct uma_debug_table *[])TABLES) / \

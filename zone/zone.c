@@ -365,3 +365,14 @@ uma_zdestroy(uma_zone_t zone)
 	headers_reclaim(len, UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
 	pages_release();
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("header_zones", HEADER_ZONES),
+    DEBUG_STRUCT("hz", struct header_zone),
+    DEBUG_MEMBER("hz", struct header_zone, hz_zone),
+};
+static struct uma_debug_root roots[] = {
+    {"header_zones", header_zones}, {"lost", &lost}};
+struct uma_debug_table zones_debug = DEBUG_TABLE(entries, roots);

@@ -189,7 +189,7 @@ struct uma_zone *zlist_pick(
     bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
-extern struct uma_debug_table zlist_debug; /* uma/debug.h */
+extern struct uma_debug_table zlist_debug, zones_debug; /* uma/debug.h */
 void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 
 /* ---- name.c: what zones are called in the sysctl tree ---- */
