@@ -106,6 +106,16 @@ wrong(const char *problem, const char *text)
 	    *text != '\0' ? ": " : "", show_name(shown, text));
 }
 
+/* Of several letters behind one dash getopt says which it was. */
+static _Noreturn void
+wrong_option(const char *word)
+{
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	wrong("unknown option",
+	    optopt > 0 && optopt < OPT_METRICS ? letter : word);
+}
+
 static long
 number(const char *text, long least, const char *problem)
 {
@@ -237,7 +247,7 @@ options_read(int argc, char **argv)
 		if (c == ':')
 			wrong("a value is missing", argv[optind - 1]);
 		if (c == '?')
-			wrong("unknown option", argv[optind - 1]);
+			wrong_option(argv[optind - 1]);
 		if (c == 'M')
 			o.zone = optarg;
 		if (strchr("zsPDtjlM", c) != NULL || c == OPT_METRICS)
@@ -469,7 +479,7 @@ draw(const struct session *s, struct top *top)
 	text_free(&t);
 }
 
-/* Until it is time to look again; false: until q. */
+/* Until it is time to look again, or a key says so; false: until q. */
 static bool
 serve_keys(const struct session *s, struct top *top, double first)
 {
@@ -483,17 +493,15 @@ serve_keys(const struct session *s, struct top *top, double first)
 		if (left <= 0)
 			return true;
 		int n = terminal_keys(keys, sizeof keys, left);
-		if (n < 0)
-			return false;
+		enum top_key does =
+		    n < 0 ? TOP_QUIT : top_key(top, keys, (size_t)n);
 
-		enum top_key does = top_key(top, keys, (size_t)n);
-
-		if (does == TOP_QUIT)
-			return false;
-		if (does == TOP_READ)
-			return true;
-		if (n > 0 ? does == TOP_REDRAW : left > 0.01)
-			draw(s, top); /* a key, or the size changed */
+		if (does == TOP_QUIT || does == TOP_READ)
+			return does == TOP_READ;
+		/* Nothing typed and time left: the terminal changed. */
+		if (does == TOP_REDRAW ||
+		    (n == 0 && s->taken + period > clock_now()))
+			draw(s, top);
 	}
 }
 
@@ -530,6 +538,10 @@ open_target(const struct options *o)
 		die(EXIT_TARGET, "%s has %zu copies of the library, from 0 on",
 		    target_name(t), target_copies(t));
 	target_use(t, o->copy);
+	if (target_copies(t) > 1)
+		fprintf(stderr,
+		    "umastat: copy %zu of %zu of the library, in %s\n", o->copy,
+		    target_copies(t), target_copy_path(t, o->copy));
 	return t;
 }
 
