@@ -132,7 +132,7 @@ struct piece {
 	size_t pc_longest; /* no free run is longer */
 	bits_word *pc_busy; /* not free: header, handed out, being released */
 	bits_word *pc_dirty; /* may hold something else than zero */
-	bool pc_nodump; /* all of it is kept out of core dumps */
+	bool pc_nodump; /* its pages, but for the header, are not dumped */
 	uint8_t pc_domain;
 	uint32_t pc_summary[]; /* a chunk: piece.c */
 };
