@@ -190,13 +190,96 @@ START_TEST(cpus_and_domains_hold_bytes)
 	struct run z = good("-m people %p");
 
 	/* What no CPU has is in a slab: at most what is free, in bytes. */
-	ck_assert(column(&r, "people", 1) <= column(&z, "people", 4) * 1024);
+	ck_assert(column(&r, "people", 1) <= column(&z, "people", 4) * 4096);
 	ck_assert_ptr_nonnull(strstr(r.out, "all zones"));
 	run_free(&r);
 	run_free(&z);
 	r = good("--domains -m people %p");
 	ck_assert(column(&r, "people", 2) > 0); /* slabs of domain 0 */
 	run_free(&r);
+}
+END_TEST
+
+static char *
+file_text(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	size_t len;
+
+	return f == NULL ? NULL : run_text(f, &len);
+}
+
+START_TEST(a_map_shows_the_items_of_a_zone)
+{
+	struct run r = good("--map people %p");
+	char items[64];
+	int out = 0;
+
+	snprintf(items, sizeof items, "\nitems: %d out, ", PEOPLE);
+	ck_assert_ptr_nonnull(strstr(r.out, items));
+	ck_assert_ptr_eq(strstr(r.out, "people: "), r.out);
+	for (const char *s = strstr(r.out, " |"); s != NULL && *s != '_'; s++)
+		out += *s == '#';
+	ck_assert_int_eq(out, PEOPLE);
+	run_free(&r);
+	r = good("--map none %p");
+	ck_assert_ptr_eq(strstr(r.out, "none: 0 slabs"), r.out);
+	run_free(&r);
+	bad("--map nobody %p", 1, "nobody");
+}
+END_TEST
+
+START_TEST(a_picture_is_xml_whatever_the_name)
+{
+	char folder[] = "/tmp/umastat-XXXXXX", command[128], path[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/a.svg", folder);
+	snprintf(
+	    command, sizeof command, "--map %s --svg -o %s %%p", HOSTILE, path);
+	struct run r = good(command);
+	run_free(&r);
+	r = (struct run){.out = file_text(path)};
+	r.out_len = strlen(r.out);
+	is_harmless(&r, command);
+	ck_assert_ptr_eq(strstr(r.out, "<svg "), r.out);
+	ck_assert_ptr_nonnull(strstr(r.out, "&lt;&amp;&gt;&quot;&#39;"));
+	snprintf(command, sizeof command,
+	    "! command -v xmllint >/dev/null || xmllint --noout %s", path);
+	ck_assert_int_eq(system(command), 0);
+	unlink(path);
+	rmdir(folder);
+	run_free(&r);
+}
+END_TEST
+
+/* ---- a core file ---- */
+
+START_TEST(a_core_file_shows_what_the_process_did)
+{
+	char folder[] = "/tmp/umastat-XXXXXX", command[256], arguments[128];
+	struct run live = good("%p");
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(command, sizeof command, "gcore -o %s/core %d >/dev/null 2>&1",
+	    folder, (int)patient.pid);
+	if (system(command) == 0) {
+		static const char *const options[] = {"", "-c"};
+
+		for (int i = 0; i < 2; i++) {
+			snprintf(arguments, sizeof arguments, "%s %s/core.%d",
+			    options[i], folder, (int)patient.pid);
+			struct run core = good(arguments);
+
+			ck_assert_str_eq(core.out, live.out);
+			run_free(&core);
+		}
+	} else {
+		printf("no gcore here, or it may not\n");
+	}
+	snprintf(command, sizeof command, "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+	run_free(&live);
 }
 END_TEST
 
@@ -303,15 +386,6 @@ START_TEST(it_reads_a_thousand_zones_in_50_ms)
 END_TEST
 
 /* ---- where it goes ---- */
-
-static char *
-file_text(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	size_t len;
-
-	return f == NULL ? NULL : run_text(f, &len);
-}
 
 START_TEST(a_file_is_replaced_whole_and_keeps_its_mode)
 {
@@ -453,6 +527,9 @@ main(void)
 	tcase_add_test(once, json_and_openmetrics_are_the_librarys);
 	tcase_add_test(once, every_mapped_byte_is_somewhere);
 	tcase_add_test(once, cpus_and_domains_hold_bytes);
+	tcase_add_test(once, a_map_shows_the_items_of_a_zone);
+	tcase_add_test(once, a_picture_is_xml_whatever_the_name);
+	tcase_add_test(again, a_core_file_shows_what_the_process_did);
 	tcase_add_test(once, a_stopped_process_is_read);
 	tcase_add_test(once, it_reads_a_thousand_zones_in_50_ms);
 	tcase_add_test(once, a_file_is_replaced_whole_and_keeps_its_mode);

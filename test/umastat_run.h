@@ -69,7 +69,7 @@ static _Noreturn void
 patient_live(int commands, int answers, int zones)
 {
 	struct patient_zones z = {patient_zone("bees", 64),
-	    patient_zone("ants", 32), patient_zone("people", 1000),
+	    patient_zone("ants", 32), patient_zone("people", 4000),
 	    patient_zone(HOSTILE, 48), patient_zone("none", 16), NULL};
 	char name[32], letter = 'r';
 
