@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "umastat.h"
@@ -29,8 +30,12 @@ process_line(struct text *t, struct target *target, long pid)
 		text_bytes(t, 8, s->memory->used);
 		text_add(t, " ");
 	}
-	text_add(t, "%-8s %s\n", target_copy_version(target, 0),
-	    target_name(target));
+	/* "process 123 (name)" */
+	const char *name = strchr(target_name(target), '(');
+	size_t len = name != NULL ? strlen(name) : 2;
+
+	text_add(t, "%-8s %.*s\n", target_copy_version(target, 0), (int)len - 2,
+	    name != NULL ? name + 1 : "");
 	target_stats_free(s);
 }
 
@@ -49,7 +54,7 @@ processes_list(struct text *t)
 	if (n < 0)
 		die(EXIT_TARGET, "/proc cannot be read");
 	text_add(t, "%7s %7s %8s %8s %-8s %s\n", "PID", "ZONES", "MAPPED",
-	    "USED", "VERSION", "PROCESS");
+	    "USED", "VERSION", "COMMAND");
 	for (int i = 0; i < n; i++) {
 		long pid = strtol(all[i]->d_name, NULL, 10);
 		struct target *target =
