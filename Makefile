@@ -146,6 +146,11 @@ $(PROGRAMS): %: %.o $(PARTS) $(O)/libuma.a
 link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 	$$(pkg-config --libs check) -pthread $(NUMA)
 
+# Tests of the reader have what the tools have.
+READERS := $(filter $(O)/test/test_reader%,$(PUBLIC))
+$(READERS): $(PARTS)
+$(READERS:=.o): INC_test = $(INC_tools)
+
 # The archive shows a test what it shows a user; test_int_* see everything.
 $(PUBLIC): %: %.o $(O)/libuma.a
 	$(call say,LD)
@@ -182,6 +187,23 @@ $(MODULES): $(LIBS) $(O)/.flags
 		$(filter %.c,$^) $(MODLIBS) -pthread
 $(O)/test/test_plugin: $(MODULES)
 $(O)/test/test_sysctl_nodes: $(O)/test/plugin/nodes.so
+
+# What test_reader looks into: a program on the shared library, with the archive
+# inside, of which one is stripped, and a plugin with the archive inside.
+FILLERS := $(addprefix $(O)/test/reader/,shared archive stripped plugin.so \
+	$(if $(SAN),,static))
+FILLER_shared    = $(MODLIBS)
+FILLER_archive   = -fPIE -pie $(O)/libuma.a
+FILLER_stripped  = -s $(FILLER_archive)
+FILLER_static    = -static -DFILLER_ALONE $(O)/libuma.a
+FILLER_plugin.so = -shared -DFILLER_PLUGIN $(O)/libuma.a \
+	-Wl,--exclude-libs,ALL
+$(FILLERS): test/reader/filler.c $(LIBS) $(O)/.flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(INC_test) $(LDFLAGS) -MF $@.d -MT $@ -o $@ \
+		test/reader/filler.c $(FILLER_$(@F)) -pthread
+$(READERS): $(FILLERS)
 
 # The torture programs have a library of their own, which counts its aborts.
 TOBJS := $(OBJS:$(O)/%=$(O)/torture/%)
@@ -338,4 +360,4 @@ clean:
 -include $(OBJS:.o=.d) $(TOBJS:.o=.d) \
 	$(addsuffix .d,$(TESTS) $(STRESS)) \
 	$(patsubst %,%.d,$(call sources,tools/*.c)) \
-	$(MODULES:.so=.d)
+	$(MODULES:.so=.d) $(FILLERS:=.d)
