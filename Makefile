@@ -22,7 +22,7 @@ HEADERS = uma.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64
 	uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
 MAN3    = uma.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
-	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
+	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 uma_stats.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
