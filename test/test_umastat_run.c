@@ -172,6 +172,9 @@ START_TEST(json_and_openmetrics_are_the_librarys)
 	r = good("--openmetrics %p");
 	ck_assert_str_eq(r.out + r.out_len - 6, "# EOF\n");
 	run_free(&r);
+	r = good("--openmetrics --label job=web %p");
+	ck_assert_ptr_nonnull(strstr(r.out, "{job=\"web\",zone=\"bees\"} "));
+	run_free(&r);
 }
 END_TEST
 
@@ -471,6 +474,8 @@ START_TEST(wrong_usage_is_one_line_and_2)
 	    {"-m", "-m"},
 	    {"--map", "--map"},
 	    {"--svg %p", "--map"},
+	    {"--label a=b %p", "--openmetrics"},
+	    {"--openmetrics --label zone=b %p", "zone=b"},
 	    {"-w 1 -c core", "does not change"},
 	    {"-t core", "does not change"},
 	    {"-t -o file %p", "--top"},

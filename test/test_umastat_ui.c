@@ -495,6 +495,33 @@ START_TEST(the_period_has_ends)
 }
 END_TEST
 
+/* ---- metrics ---- */
+
+START_TEST(a_label_is_added_to_every_metric)
+{
+	struct text plain = {0}, t = {0};
+
+	text_add(&plain, "# HELP a Text {of} it.\n"
+			 "a_total{zone=\"x {y z\"} 1\nb 2\n# EOF\n");
+	label_all(&t, &plain, "job=a\"b\\c\nd");
+	ck_assert_str_eq(t.at,
+	    "# HELP a Text {of} it.\n"
+	    "a_total{job=\"a\\\"b\\\\c\\nd\",zone=\"x {y z\"} 1\n"
+	    "b{job=\"a\\\"b\\\\c\\nd\"} 2\n# EOF\n");
+	text_free(&plain);
+	text_free(&t);
+}
+END_TEST
+
+START_TEST(a_label_has_a_name_of_its_own)
+{
+	ck_assert(label_is_valid("job=web") && label_is_valid("_a1="));
+	ck_assert(!label_is_valid("job") && !label_is_valid("=web"));
+	ck_assert(!label_is_valid("1a=b") && !label_is_valid("a-b=c"));
+	ck_assert(!label_is_valid("zone=x") && label_is_valid("zones=x"));
+}
+END_TEST
+
 /* ---- maps ---- */
 
 static void
@@ -680,6 +707,8 @@ main(void)
 	tcase_add_test(screen, a_frame_has_a_status_a_head_and_the_zones);
 	tcase_add_test(screen, keys_sort_move_and_quit);
 	tcase_add_test(screen, the_period_has_ends);
+	tcase_add_test(zones, a_label_is_added_to_every_metric);
+	tcase_add_test(zones, a_label_has_a_name_of_its_own);
 	tcase_add_test(maps, a_map_shows_each_item_of_few_slabs);
 	tcase_add_test(maps, colours_repeat_what_the_signs_say);
 	tcase_add_test(maps, a_cell_of_many_items_says_how_many_are_out);

@@ -32,6 +32,7 @@ struct options {
 	const char *core; /* NULL: a process */
 	const char *zone; /* of the map */
 	const char *file; /* NULL: standard output */
+	const char *label; /* of metrics; NULL: none */
 	struct pick pick;
 	double wait; /* seconds; 0: once */
 	long count; /* 0: for ever */
@@ -62,6 +63,7 @@ static const char usage[] =
     "  -n, --count N         with -w: N times\n"
     "  -o, --output FILE     to a file, which is replaced whole\n"
     "  -c, --core FILE       a core file, whatever its name\n"
+    "      --label NAME=VALUE  with --openmetrics: to every metric\n"
     "      --copy N          of several copies of the library, number N\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
@@ -70,7 +72,7 @@ static const char usage[] =
 
 /* ---- options ---- */
 
-enum { OPT_METRICS = 256, OPT_SVG, OPT_COPY };
+enum { OPT_METRICS = 256, OPT_SVG, OPT_COPY, OPT_LABEL };
 
 static const char shorts[] = ":zsPDtjlM:m:k:rw:n:o:c:hV";
 static const struct option longs[] = {
@@ -92,6 +94,7 @@ static const struct option longs[] = {
     {"output", required_argument, NULL, 'o'},
     {"core", required_argument, NULL, 'c'},
     {"copy", required_argument, NULL, OPT_COPY},
+    {"label", required_argument, NULL, OPT_LABEL},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -193,6 +196,11 @@ option_value(struct options *o, int c)
 	case OPT_COPY:
 		o->copy = (size_t)number(optarg, 0, "no number of a copy");
 		break;
+	case OPT_LABEL:
+		if (!label_is_valid(optarg))
+			wrong("no label, or one of umastat's own", optarg);
+		o->label = optarg;
+		break;
 	case OPT_SVG:
 		o->svg = true;
 		break;
@@ -204,6 +212,8 @@ options_fit(const struct options *o)
 {
 	if (o->svg && o->what != MAP)
 		wrong("--svg is for --map", "");
+	if (o->label != NULL && o->what != METRICS)
+		wrong("--label is for --openmetrics", "");
 	if (o->count > 0 && o->wait == 0 && o->what != TOP)
 		wrong("--count is for --wait", "");
 	if (o->core != NULL && (o->wait > 0 || o->what == TOP))
@@ -275,6 +285,17 @@ format(struct text *t, const struct uma_stats *s, const char *what)
 		die(EXIT_TARGET, "cannot print: %s", strerror(errno));
 }
 
+static void
+format_metrics(struct text *t, const struct uma_stats *s, const char *label)
+{
+	struct text plain = {0};
+
+	format(label == NULL ? t : &plain, s, "o");
+	if (label != NULL)
+		label_all(t, &plain, label);
+	text_free(&plain);
+}
+
 static bool
 colours(const struct options *o)
 {
@@ -317,7 +338,7 @@ look(struct text *t, const struct options *o, const struct uma_stats *all)
 		format(t, s, "j");
 		break;
 	case METRICS:
-		format(t, s, "o");
+		format_metrics(t, s, o->label);
 		break;
 	default:
 		format(t, s, "z");

@@ -165,6 +165,11 @@ void map_text(struct text *t, const struct map *m, const char *zone, int width,
     bool colour);
 void map_svg(struct text *t, const struct map *m, const char *zone);
 
+/* ---- label.c: one more label, "name=value", for every metric ---- */
+
+bool label_is_valid(const char *label);
+void label_all(struct text *t, const struct text *metrics, const char *label);
+
 /* ---- output.c: standard output, or a file that is replaced whole ---- */
 
 void output(const struct text *t, const char *path);
