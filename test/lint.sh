@@ -118,7 +118,7 @@ compiles() {
 		done
 	done
 	files '^(test|examples)/.*\.c$' | xargs -P "$(nproc)" -I{} clang \
-		-std=gnu11 $WARN -Werror $all_paths -fsyntax-only {}
+		-std=gnu11 $WARN -Werror $all_paths -Itools -fsyntax-only {}
 }
 # Objects that want one of these symbols, but for the file that may.
 wants() {
@@ -193,7 +193,8 @@ in_headers() {
 	for h in $HEADERS; do
 		$CC -E -P -x c -Iinclude "include/$h"
 	done | tr '\n' ' ' | tr ';' '\n' |
-		sed -n 's/.*visibility("default")))\([^(]*\)(.*/\1/p' |
+		sed -n -e 's/.*visibility("default")))\([^(]*\)(.*/\1/p' \
+			-e 's/.*visibility("default")))\([^(]*\)$/\1/p' |
 		sed 's/.*[ *]//' | sort -u
 }
 in_library() {
