@@ -11,6 +11,7 @@
 
 #include <libgen.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <uma/sysctl.h>
 
 static char folder[64], path[96], program[4096];
@@ -31,6 +32,8 @@ bytes_handle(SYSCTL_HANDLER_ARGS)
 static void
 target_main(const char *at, int ready)
 {
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+
 	struct sysctl_oid_list *vm = uma_sysctl_children("_vm");
 	uma_zone_t z =
 	    uma_zcreate("conn", 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
@@ -55,7 +58,28 @@ target_main(const char *at, int ready)
 	}
 }
 
-/* A process that offers its socket at a path, or with NULL by default. */
+/* The same, of which nothing can be asked. */
+static void
+silent_main(int ready)
+{
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	for (int i = 0; i < 3; i++) {
+		uma_zone_t z = uma_zcreate("a.b\033[%n", 100, NULL, NULL, NULL,
+		    NULL, UMA_ALIGN_PTR, 0);
+
+		CHILD_MUST(z != NULL && uma_zalloc(z, M_WAITOK) != NULL);
+		(void)uma_zone_set_max(z, 1000);
+	}
+	CHILD_MUST(write(ready, "r", 1) == 1);
+	pause();
+}
+
+#define SILENT "" /* for a path */
+
+/*
+ * A process that offers its socket at a path, or with NULL by default, or one
+ * that does not.
+ */
 static pid_t
 target_start(const char *at)
 {
@@ -67,7 +91,10 @@ target_start(const char *at)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		close(fd[0]);
-		target_main(at, fd[1]);
+		if (at != NULL && strcmp(at, SILENT) == 0)
+			silent_main(fd[1]);
+		else
+			target_main(at, fd[1]);
 	}
 	close(fd[1]);
 	ck_assert_int_eq(read(fd[0], &byte, 1), 1);
@@ -381,6 +408,94 @@ START_TEST(liars_are_not_believed)
 }
 END_TEST
 
+/* ---- without a socket ---- */
+
+START_TEST(zones_are_read_from_the_memory_of_a_silent_process)
+{
+	pid_t pid = target_start(SILENT);
+
+	ck_assert_int_eq(
+	    umactl("-p %d vm.zone_count vm.uma.a_b_[%%n.stats", (int)pid), 0);
+	ck_assert_str_eq(text, "vm.zone_count: 5\n"
+			       "vm.uma.a_b_[%n.stats.allocs: 1\n"
+			       "vm.uma.a_b_[%n.stats.current: 1\n"
+			       "vm.uma.a_b_[%n.stats.fails: 0\n"
+			       "vm.uma.a_b_[%n.stats.frees: 0\n"
+			       "vm.uma.a_b_[%n.stats.xdomain: 0\n");
+	ck_assert_int_eq(
+	    umactl("-p %d -n 'vm.uma.a_b_[%%n_2.keg.name'", (int)pid), 0);
+	ck_assert_str_eq(text, "a.b\\x1b[%n\n");
+	ck_assert_int_eq(
+	    umactl("-p %d -d 'vm.uma.a_b_[%%n_1.size'", (int)pid), 0);
+	ck_assert_str_eq(
+	    text, "vm.uma.a_b_[%n_1.size: Bytes of an item, as requested\n");
+	ck_assert_int_eq(
+	    umactl(
+		"-p %d vm.zone_count vm.uma.limit vm.zone_count=1", (int)pid),
+	    1);
+	ck_assert_ptr_nonnull(
+	    strstr(text, "vm.zone_count: 5\numactl: process "));
+	ck_assert_ptr_nonnull(strstr(text,
+	    " offers no control socket: only statistics of its zones can be "
+	    "read, nothing set\numactl: unknown name 'vm.uma.limit'\n"
+	    "umactl: vm.zone_count: Operation not supported\n"));
+	target_kill(pid);
+}
+END_TEST
+
+/* Each line of the one is in the other. */
+START_TEST(memory_and_socket_say_the_same)
+{
+	static char memory[CLIENT_TEXT + 2];
+	pid_t pid = target_start(NULL);
+	char *save = NULL, libuma[128];
+
+	ck_assert_int_eq(umactl("-p %d -ae", (int)pid), 0);
+	snprintf(libuma, sizeof libuma, "%s/libuma/%d", folder, (int)pid);
+	ck_assert_int_eq(unlink(libuma), 0);
+	snprintf(memory, sizeof memory, "\n%s", text);
+	ck_assert_int_eq(umactl("-p %d -ae", (int)pid), 0);
+	int n = 0;
+	for (char *at = strtok_r(text, "\n", &save); at != NULL;
+	     at = strtok_r(NULL, "\n", &save)) {
+		char line[300];
+
+		snprintf(line, sizeof line, "\n%s\n", at);
+		/* The client that asked was some of it. */
+		ck_assert_msg(strstr(memory, line) != NULL ||
+				  strstr(line, "kmem_total") != NULL,
+		    "only in memory: %s", at);
+		n++;
+	}
+	ck_assert_int_gt(n, 60);
+	target_kill(pid);
+}
+END_TEST
+
+START_TEST(another_user_is_told_why_not)
+{
+	char line[6000];
+	pid_t pid = target_start(SILENT);
+
+	if (getuid() != 0 || chmod(folder, 0755) != 0) {
+		target_kill(pid);
+		return;
+	}
+	snprintf(line, sizeof line, "%s", program);
+	snprintf(program, sizeof program,
+	    "setpriv --reuid=65534 --regid=65534 --clear-groups %.3000s", line);
+	int by_pid = umactl("-p %d vm.zone_count", (int)pid);
+	/* Where the folder of the build is closed to others. */
+	bool ran = by_pid != 126 && by_pid != 127;
+	ck_assert_msg(!ran || by_pid == 3, "%d: %s", by_pid, text);
+	ck_assert(!ran || strstr(text, "umactl: ") == text);
+	int by_path = umactl("-p %s vm.zone_count", path);
+	ck_assert_msg(!ran || by_path == 3, "%d: %s", by_path, text);
+	ck_assert(!ran || strstr(text, "Permission denied") != NULL);
+	target_kill(pid);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -400,6 +515,9 @@ main(void)
 	tcase_add_test(t, processes_are_found_by_their_numbers);
 	tcase_add_test(t, a_socket_that_is_another_processs_does_not_count);
 	tcase_add_test(t, liars_are_not_believed);
+	tcase_add_test(t, zones_are_read_from_the_memory_of_a_silent_process);
+	tcase_add_test(t, memory_and_socket_say_the_same);
+	tcase_add_test(t, another_user_is_told_why_not);
 	suite_add_tcase(s, t);
 	return test_run(s);
 }

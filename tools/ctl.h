@@ -39,11 +39,13 @@ struct ctl {
 	/* Some names after this one, in order, a line each; none at the end. */
 	int (*list)(struct ctl *c, const char *after, struct ctl_value *v);
 	void (*close)(struct ctl *c);
+	const char *note; /* why some names and all writes fail; or NULL */
 };
 
 /* NULL: ctl_error() says why, in one line for people, escaped. */
 struct ctl *ctl_socket(const char *path, long pid);
-struct ctl *ctl_process(long pid);
+struct ctl *ctl_process(long pid); /* by its socket, or ctl_memory */
+struct ctl *ctl_memory(long pid);
 
 const char *ctl_error(void);
 void ctl_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

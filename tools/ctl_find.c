@@ -64,8 +64,7 @@ ctl_process(long pid)
 		if (c != NULL)
 			return c;
 	}
-	ctl_set_error("process %ld offers no socket", pid);
-	return NULL;
+	return ctl_memory(pid);
 }
 
 /* ---- all processes ---- */

@@ -344,8 +344,8 @@ ctl_socket(const char *path, long pid)
 		ctl_set_error("no memory");
 		return NULL;
 	}
-	s->ctl = (struct ctl){
-	    socket_get, socket_describe, socket_set, socket_list, socket_close};
+	s->ctl = (struct ctl){socket_get, socket_describe, socket_set,
+	    socket_list, socket_close, NULL};
 	s->fd = connect_to(path, pid);
 	if (s->fd < 0) {
 		ctl_set_error("%s: %s", ctl_printable(path, strlen(path)),

@@ -80,6 +80,10 @@ failed(const char *name, int error)
 	if (error == ENOENT && opt.ignore)
 		return;
 	result = EXIT_NAME;
+	if (process->note != NULL && !opt.quiet) {
+		complain("%s", process->note);
+		process->note = NULL;
+	}
 	if (error == ENOENT)
 		complain("unknown name '%s'", printable(name));
 	else if (!opt.quiet)
@@ -249,8 +253,13 @@ static void
 show_walked(const char *name)
 {
 	struct ctl_info info;
-	int error = process->describe(process, name, &info);
+	int error;
 
+	if (opt.names && !opt.writable && !opt.tunable && !opt.sources) {
+		puts(printable(name));
+		return;
+	}
+	error = process->describe(process, name, &info);
 	if (error == ENOENT)
 		return;
 	if (error != 0) {
@@ -337,7 +346,7 @@ set(const char *name, const char *value)
 	struct ctl_value old = {.bytes = NULL}, new = {.bytes = NULL};
 	int error = process->get(process, name, &old);
 
-	if (error == 0)
+	if (error == 0 || (error == ENOENT && process->note != NULL))
 		error = process->set(process, name, value);
 	if (error == 0)
 		error = process->get(process, name, &new);
