@@ -17,15 +17,15 @@ SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
-HEADERS = uma.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
-	uma/seq_x86_64.h uma/stat.h uma/stream.h uma/sysctl.h uma/wait.h \
-	uma/whatis.h
+HEADERS = uma.h uma/control.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h \
+	uma/seq_aarch64.h uma/seq_x86_64.h uma/stat.h uma/stream.h \
+	uma/sysctl.h uma/wait.h uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
-MAN3    = uma.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
-	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 uma_stats.3 \
-	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
-	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
-	uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
+MAN3    = uma.3 uma_control.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 \
+	uma_pressure_fd.3 uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 \
+	uma_stat.3 uma_stats.3 uma_sysctl.3 uma_sysctl_add.3 uma_version.3 \
+	uma_whatis.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zalloc_domain.3 \
+	uma_zcreate.3 uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
 MAN8    = umactl.8 umastat.8
 TOOLS   = umactl umastat
 
@@ -188,6 +188,7 @@ $(MODULES): $(LIBS) $(O)/.flags
 		$(filter %.c,$^) $(MODLIBS) -pthread
 $(O)/test/test_plugin: $(MODULES)
 $(O)/test/test_sysctl_nodes: $(O)/test/plugin/nodes.so
+$(O)/test/test_umactl: | $(O)/tools/umactl
 
 # What test_reader looks into: a program on the shared library, with the archive
 # inside, of which one is stripped, and a plugin with the archive inside.

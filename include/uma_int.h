@@ -71,6 +71,7 @@ char *uma_escape(char *dst, size_t size, const char *src);
  */
 enum uma_lock_rank {
 	UMA_RANK_NONE,
+	UMA_RANK_CONTROL, /* the control socket's being opened or closed */
 	UMA_RANK_INIT, /* start of the library */
 	UMA_RANK_SYSCTL, /* the program's nodes of the sysctl tree */
 	UMA_RANK_ZLIST, /* the list of zones */

@@ -37,6 +37,7 @@ acquire_keg(struct uma_zone *zone)
 static void
 fork_prepare(void)
 {
+	uma_lock_fork_acquire(&control_lock);
 	uma_lock_fork_acquire(&uma_start_lock);
 	uma_lock_fork_acquire(&oid_lock);
 	uma_lock_fork_acquire(&zlist_lock);
@@ -65,6 +66,7 @@ fork_parent(void)
 	uma_lock_fork_release(&zlist_lock);
 	uma_lock_fork_release(&oid_lock);
 	uma_lock_fork_release(&uma_start_lock);
+	uma_lock_fork_release(&control_lock);
 }
 
 static void
@@ -88,6 +90,8 @@ fork_child(void)
 	zlist_each_locked(limit_fork_child);
 	oid_fork_child();
 	uma_lock_fork_child(&uma_start_lock);
+	uma_lock_fork_child(&control_lock);
+	control_fork_child();
 	tick_fork_child();
 }
 

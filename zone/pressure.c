@@ -159,11 +159,7 @@ watch_release(void)
 
 /* ---- descriptors ---- */
 
-/*
- * A new descriptor out of the way of the standard ones, which a program may
- * have closed and still write to.
- */
-static int
+int
 fd_above_stdio(int fd)
 {
 	if (fd < 0 || fd > STDERR_FILENO)

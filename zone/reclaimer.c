@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * reclaimer.c - the thread that gives memory back, for programs that ask for it
- * with vm.uma.reclaim_thread=1.  Nobody else gets one.
+ * with vm.uma.reclaim_thread=1, and serves the control socket, for those that
+ * ask with vm.uma.control.  Nobody else gets one, and it does what it was asked
+ * for only.
  *
- * It sleeps until the next period's work is due (tick.c) or the system says
- * that memory is short (pressure.c).  It has no lock and nothing to say to
- * anyone, so that exit needs not to wait for it: what it works on is never
+ * It sleeps until the next period's work is due (tick.c), the system says that
+ * memory is short (pressure.c), or somebody has a request (control.c).  It has
+ * no lock, so that exit needs not to wait for it: what it works on is never
  * freed, and it ends with the process.
  *
  * It starts with the first zone, also before main: the setting was read from
@@ -30,12 +32,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uma/control.h>
 #include <uma/reclaim.h>
 
 #include "zone_int.h"
 
 /* The shortest time from one event to the next, however many there are. */
 #define RECLAIMER_REST_NS INT64_C(100000000)
+/* With nothing else to do: from one look whether all others left to the next.
+ */
+#define RECLAIMER_LOOK_NS INT64_C(10000000000)
 
 enum { RECLAIMER_NONE, RECLAIMER_STARTS, RECLAIMER_RUNS, RECLAIMER_FAILED };
 static _Atomic uint32_t reclaimer_state;
@@ -43,8 +49,9 @@ static _Atomic uint32_t reclaimer_state;
 bool
 reclaimer_runs(void)
 {
-	return atomic_load_explicit(&reclaimer_state, memory_order_relaxed) ==
-	       RECLAIMER_RUNS;
+	return uma_settings.set_reclaim_thread &&
+	       atomic_load_explicit(&reclaimer_state, memory_order_relaxed) ==
+		   RECLAIMER_RUNS;
 }
 
 void
@@ -61,23 +68,39 @@ reclaimer_sleep(int64_t ns)
 	uma_wait(&never, 0, ns);
 }
 
+enum { WOKEN_PRESSURE = 1, WOKEN_CONTROL = 2 };
+
 /*
- * Until that time, or the first event before it; true: there was one.  A
- * program that closes all descriptors closes this one too: time alone, then.
+ * Until that time, or the first event before it; what there was.  A program
+ * that closes all descriptors closes these too: time alone, then.
  */
-static bool
+static int
 reclaimer_wait(int64_t until)
 {
-	struct pollfd p = {.fd = uma_pressure_fd(), .events = POLLIN};
+	struct pollfd p[2] = {
+	    {.fd = uma_settings.set_reclaim_thread ? uma_pressure_fd() : -1,
+		.events = POLLIN},
+	    {.fd = control_descriptor(), .events = POLLIN}};
 	int64_t ns = uma_max(until - uma_now_ns(), 0);
 
 	int ms = (int)uma_min(ns / 1000000 + (ns % 1000000 != 0), INT_MAX);
-	if (poll(&p, 1, until == INT64_MAX ? -1 : ms) <= 0)
-		return false;
-	if (p.revents & POLLIN)
-		return true;
-	reclaimer_sleep(uma_max(ns, RECLAIMER_REST_NS));
-	return false;
+	if (poll(p, 2, until == INT64_MAX ? -1 : ms) <= 0)
+		return 0;
+	int woken = (p[0].revents & POLLIN ? WOKEN_PRESSURE : 0) |
+		    (p[1].revents & POLLIN ? WOKEN_CONTROL : 0);
+	if (woken == 0)
+		reclaimer_sleep(uma_max(ns, RECLAIMER_REST_NS));
+	return woken;
+}
+
+/* What is due; returns when there is more. */
+static int64_t
+reclaimer_round(void)
+{
+	if (!uma_settings.set_reclaim_thread)
+		return uma_now_ns() + RECLAIMER_LOOK_NS;
+	int64_t next = tick_round();
+	return uma_min(next, total_watch());
 }
 
 /*
@@ -108,10 +131,13 @@ static void *
 reclaimer_main(void *arg)
 {
 	pthread_setname_np(pthread_self(), "uma_reclaim");
+	control_offer();
 	while (!reclaimer_alone()) {
-		int64_t next = tick_round();
+		int woken = reclaimer_wait(reclaimer_round());
 
-		if (reclaimer_wait(uma_min(next, total_watch()))) {
+		if (woken & WOKEN_CONTROL)
+			(void)uma_control_handle();
+		if (woken & WOKEN_PRESSURE) {
 			(void)uma_pressure_handle();
 			reclaimer_sleep(RECLAIMER_REST_NS);
 		}
@@ -144,16 +170,19 @@ reclaimer_check(void)
 	uint32_t none = RECLAIMER_NONE;
 	int saved = errno;
 
-	if (uma_likely(!uma_settings.set_reclaim_thread) ||
+	if (uma_likely(!uma_settings.set_reclaim_thread &&
+		       uma_settings.set_control[0] == '\0') ||
 	    !atomic_compare_exchange_strong(
 		&reclaimer_state, &none, RECLAIMER_STARTS))
 		return;
 	int error = reclaimer_start();
 	atomic_store(
 	    &reclaimer_state, error == 0 ? RECLAIMER_RUNS : RECLAIMER_FAILED);
-	if (error != 0)
+	if (error != 0 && uma_settings.set_reclaim_thread)
 		uma_message("uma: vm.uma.reclaim_thread: no thread, error %d; "
 			    "memory goes back without",
 		    error);
+	if (error != 0 && uma_settings.set_control[0] != '\0')
+		uma_message("uma: vm.uma.control: no thread, error %d", error);
 	errno = saved;
 }

@@ -27,6 +27,7 @@ struct choice {
 #define BYTES "bytes, like 4096, 64k, 16m or 1g"
 #define ITEMS "items, like 100 or 10k"
 #define MS    "milliseconds, like 500 or 20000"
+#define PATH  "1, 0, or a path that begins with /"
 #define OFF_ON                 \
 	{                      \
 		{"0", 0},      \
@@ -56,9 +57,9 @@ apply_nothing(void)
 
 static const struct setting {
 	const char *s_name;
-	size_t s_offset; /* in struct settings, of an int or a uint64_t */
+	size_t s_offset; /* in struct settings, of an int, a uint64_t, a text */
 	struct choice s_choice[4]; /* an int's */
-	const char *s_number; /* what a uint64_t counts */
+	const char *s_number; /* what a uint64_t counts; a text: what it is */
 	void (*s_apply)(void); /* NULL: not at run time */
 	const char *s_descr;
 } setting_table[] = {
@@ -72,6 +73,8 @@ static const struct setting {
 	"Settings that are not understood end the program"},
     {"vm.uma.cache_max", AT(cache_max), {{0}}, BYTES, apply_nothing,
 	"Bytes of items that all caches may have room for"},
+    {"vm.uma.control", AT(control), {{0}}, PATH, NULL,
+	"Path of the socket by which others read and set"},
     {"vm.uma.limit", AT(limit), {{0}}, BYTES, apply_limit,
 	"Bytes above which caches are given back, 0 for none"},
     {"vm.uma.mlock", AT(mlock), OFF_ON, NULL, NULL, "Memory is locked"},
@@ -252,6 +255,25 @@ parse_choice(const struct setting *s, const char *value, int *choice)
 	}
 }
 
+static bool
+is_text(const struct setting *s)
+{
+	return s->s_offset == AT(control);
+}
+
+/* A path, or 0, or 1. */
+static bool
+text_store(char *at, const char *value)
+{
+	if (value[0] != '/' && strcmp(value, "0") != 0 &&
+	    strcmp(value, "1") != 0)
+		return false;
+	if (strlen(value) >= SETTING_TEXT_MAX)
+		return false;
+	strcpy(at, strcmp(value, "0") != 0 ? value : "");
+	return true;
+}
+
 /* Store the value; false: it is none of the setting's. */
 static bool
 setting_store(struct settings *set, const struct setting *s, const char *value)
@@ -259,6 +281,8 @@ setting_store(struct settings *set, const struct setting *s, const char *value)
 	char *at = (char *)set + s->s_offset;
 	uint64_t number;
 
+	if (is_text(s))
+		return text_store(at, value);
 	if (s->s_number != NULL) {
 		if (!parse_number(value, &number))
 			return false;
@@ -392,6 +416,10 @@ get_setting(const struct node *n, union sysctl_value *v)
 		v->v_number = uma_limit();
 		return 0;
 	}
+	if (is_text(s)) {
+		control_path(v->v_string, sizeof v->v_string);
+		return 0;
+	}
 	if (s->s_number != NULL) {
 		v->v_number =
 		    __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
@@ -443,7 +471,8 @@ settings_find(const char *name, struct node *n)
 	}
 	if (s == setting_table + SETTINGS)
 		return false;
-	n->n_kind = s->s_number != NULL		       ? CTLTYPE_U64
+	n->n_kind = is_text(s)			       ? CTLTYPE_STRING
+		    : s->s_number != NULL	       ? CTLTYPE_U64
 		    : s->s_choice[0].c_value[0] == '0' ? CTLTYPE_INT
 						       : CTLTYPE_STRING;
 	n->n_kind |= s->s_apply != NULL ? CTLFLAG_RWTUN : CTLFLAG_RDTUN;

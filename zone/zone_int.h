@@ -128,6 +128,8 @@ _Static_assert(sizeof(struct uma_zone_hot) == UMA_CACHE_LINE &&
 
 /* ---- start.c, settings.c, pin.c, fork.c: start of the library ---- */
 
+#define SETTING_TEXT_MAX 108 /* bytes, with the NUL: a socket's name */
+
 struct settings {
 	int set_debug_check; /* debug=check */
 	int set_strict; /* strict */
@@ -142,6 +144,7 @@ struct settings {
 	uint64_t set_zone_cache_max; /* vm.uma.zone_cache_max, bytes */
 	uint64_t set_limit; /* vm.uma.limit, bytes; 0: none */
 	uint64_t set_reclaim_period; /* vm.uma.reclaim_period, ms */
+	char set_control[SETTING_TEXT_MAX]; /* vm.uma.control */
 };
 extern struct settings uma_settings;
 /* Of those that change while the program runs. */
@@ -437,6 +440,25 @@ int64_t total_watch(void);
 
 /* For tests: where / is, "" as it starts. */
 void pressure_set_root(const char *root);
+/*
+ * A new descriptor, or -1, out of the way of the standard ones, which a program
+ * may have closed and still write to.
+ */
+int fd_above_stdio(int fd);
+
+/* ---- control.c: the control socket ---- */
+
+/* For the helper: offer what vm.uma.control asks for; says if that fails. */
+void control_offer(void);
+/* What to wait for; -1: nothing. */
+int control_descriptor(void);
+/* Where it is; "": nowhere. */
+void control_path(char *path, size_t size);
+/* Held while it is opened or closed. */
+extern struct uma_lock control_lock;
+void control_fork_child(void);
+/* For tests: how long a client may be idle, and how long hasty, in ns. */
+void control_set_patience(int64_t idle, int64_t line);
 
 /* ---- tick.c: idle memory goes back with time ---- */
 
