@@ -274,23 +274,90 @@ Requires: libuma
 Cflags: -I$${includedir}/libuma-freebsd
 endef
 
+# For CMake's find_package(libuma CONFIG).  Its paths begin where it lies, so the
+# tree may be moved; but for a LIBDIR or INCLUDEDIR outside of PREFIX.
+up = $(subst ./ ,./,$(addsuffix /,$(patsubst %,..,$(subst /, ,$(1)))))
+cmake_path = $(patsubst $(PREFIX)/%,$${_libuma_prefix}/%,$(1))
+
+define CMAKE
+get_filename_component(_libuma_prefix "$${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+get_filename_component(_libuma_prefix
+  "$(if $(filter $(PREFIX)/%,$(LIBDIR)),$${_libuma_prefix}/../../$(call \
+	up,$(LIBDIR:$(PREFIX)/%=%)),$(PREFIX))" ABSOLUTE)
+set(_libuma_libdir "$(call cmake_path,$(LIBDIR))")
+set(_libuma_include "$(call cmake_path,$(INCLUDEDIR))")
+if(NOT TARGET libuma::libuma)
+  add_library(libuma::libuma SHARED IMPORTED)
+  set_target_properties(libuma::libuma PROPERTIES
+    IMPORTED_LOCATION "$${_libuma_libdir}/$(SOFILE)"
+    IMPORTED_SONAME "$(SONAME)"
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}")
+  add_library(libuma::freebsd INTERFACE IMPORTED)
+  set_target_properties(libuma::freebsd PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}/libuma-freebsd"
+    INTERFACE_LINK_LIBRARIES libuma::libuma)
+endif()
+if(NOT TARGET libuma::static AND EXISTS "$${_libuma_libdir}/libuma.a")
+  add_library(libuma::static STATIC IMPORTED)
+  set_target_properties(libuma::static PROPERTIES
+    IMPORTED_LOCATION "$${_libuma_libdir}/libuma.a"
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}"
+    INTERFACE_LINK_LIBRARIES "-pthread$(if $(have_numa),;$(NUMA))")
+endif()
+unset(_libuma_prefix)
+unset(_libuma_libdir)
+unset(_libuma_include)
+endef
+
+# What suits who asks for a version: uma_version(3).  Before 1, only the same,
+# as far as it was named; from there on, what is not older and has the same
+# major version.  A range is the word of who asks.
+define CMAKE_VERSION
+set(PACKAGE_VERSION "$(VERSION)")
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+set(PACKAGE_VERSION_EXACT FALSE)
+if(PACKAGE_FIND_VERSION_RANGE)
+  if(NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MIN AND
+      (PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MAX OR
+      (PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION_MAX AND
+      PACKAGE_FIND_VERSION_RANGE_MAX STREQUAL "INCLUDE")))
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+elseif(PACKAGE_VERSION VERSION_LESS 1)
+  string(FIND "$${PACKAGE_VERSION}." "$${PACKAGE_FIND_VERSION}." _libuma_at)
+  if(_libuma_at EQUAL 0)
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+  unset(_libuma_at)
+elseif(PACKAGE_FIND_VERSION_MAJOR EQUAL $(firstword $(subst ., ,$(VERSION))) AND
+    NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+endef
+
 # "NAME PAGE" for each name in the NAME section of a page.
 man_names = cd man && awk '/^\.Sh/ { on = $$2 == "NAME" } \
 	on && $$1 == ".Nm" { print $$2, FILENAME }' $(MAN3)
 
 install uninstall: export PC := $(PC)
 install uninstall: export PC_FREEBSD := $(PC_FREEBSD)
+install uninstall: export CMAKE := $(CMAKE)
+install uninstall: export CMAKE_VERSION := $(CMAKE_VERSION)
 install uninstall: inc = "$(DESTDIR)$(INCLUDEDIR)"
 install uninstall: ovl = "$(DESTDIR)$(INCLUDEDIR)"/libuma-freebsd
 install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
+install uninstall: cmake = "$(DESTDIR)$(LIBDIR)"/cmake/libuma
 install uninstall: bin = "$(DESTDIR)$(BINDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
 install uninstall: man8 = "$(DESTDIR)$(MANDIR)/man8"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
-	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(bin) \
-		$(man) $(man8) $(doc)
+	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(cmake) \
+		$(bin) $(man) $(man8) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
 	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
 		$(ovl)/$h &&) :
@@ -300,6 +367,8 @@ install: all
 	$(Q)ln -sf $(SONAME) $(lib)/libuma.so
 	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
 	$(Q)printf '%s\n' "$$PC_FREEBSD" >$(lib)/pkgconfig/libuma-freebsd.pc
+	$(Q)printf '%s\n' "$$CMAKE" >$(cmake)/libuma-config.cmake
+	$(Q)printf '%s\n' "$$CMAKE_VERSION" >$(cmake)/libuma-config-version.cmake
 	$(Q)install -m 755 $(PROGRAMS) $(bin)
 	$(Q)install -m 644 $(MAN8:%=man/%) $(man8)
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
@@ -312,12 +381,14 @@ install: all
 uninstall:
 	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(OVERLAY:%=$(ovl)/%) \
 		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
+		$(addprefix $(cmake)/libuma-config,.cmake -version.cmake) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
 		$(TOOLS:%=$(bin)/%) $(MAN8:%=$(man8)/%) \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done
-	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) 2>/dev/null || :
+	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) \
+		$(cmake) 2>/dev/null || :
 
 dist:
 	@mkdir -p $(O)
