@@ -17,11 +17,11 @@ SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
-HEADERS = uma.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
+HEADERS = uma.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64.h \
 	uma/seq_x86_64.h uma/stat.h uma/stream.h uma/sysctl.h uma/wait.h \
 	uma/watermark.h uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
-MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
+MAN3    = uma.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \

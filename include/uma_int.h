@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uma/debug.h>
+
 #ifndef UMA_DEBUG
 #define UMA_DEBUG 0
 #endif
@@ -161,5 +163,34 @@ void uma_lock_fork_child(struct uma_lock *l);
 void uma_wait(_Atomic uint32_t *word, uint32_t val, int64_t ns);
 void uma_wake(_Atomic uint32_t *word, int waiters);
 int64_t uma_now_ns(void); /* CLOCK_MONOTONIC */
+
+/*
+ * The layout descriptor (uma/debug.h): each file that has something to show
+ * has a table of it, of which zone/debug.c makes the whole.
+ */
+#define DEBUG_STRUCT(prefix, type)          \
+	{                                   \
+		prefix ".", sizeof(type), 0 \
+	}
+#define DEBUG_MEMBER(prefix, type, member)                  \
+	{                                                   \
+		prefix "." #member, offsetof(type, member), \
+		    sizeof(((type *)0)->member)             \
+	}
+#define DEBUG_ARRAY(prefix, type, member)                   \
+	{                                                   \
+		prefix "." #member, offsetof(type, member), \
+		    sizeof(((type *)0)->member[0])          \
+	}
+#define DEBUG_CONST(name, value)        \
+	{                               \
+		"const." name, value, 0 \
+	}
+#define DEBUG_TABLE(entries, roots)                                            \
+	{                                                                      \
+		.entry = (entries), .root = (roots),                           \
+		.entry_cnt = sizeof(entries) / sizeof(struct uma_debug_entry), \
+		.root_cnt = sizeof(roots) / sizeof(struct uma_debug_root),     \
+	}
 
 #endif

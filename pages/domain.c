@@ -123,3 +123,11 @@ domain_bind(void *base, size_t len, int domain)
 	errno = saved;
 	return ok;
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("page_shift", PAGE_SHIFT)};
+static struct uma_debug_root roots[] = {
+    {"cpu_cnt", &cpu_cnt}, {"domain_cnt", &domain_cnt}};
+struct uma_debug_table domain_debug = DEBUG_TABLE(entries, roots);

@@ -31,6 +31,9 @@ _Static_assert(
     VM_PIECE_ALIGN / UMA_PAGE_SIZE * sizeof(uintptr_t) == UMA_PAGE_SIZE,
     "the words of a chunk are a page");
 
+/* Bytes that a leaf is mapped with. */
+#define LEAF_LEN ((sizeof(struct leaf) + UMA_PAGE_MASK) & ~UMA_PAGE_MASK)
+
 static struct leaf *_Atomic root[1 << ROOT_BITS];
 
 static inline _Atomic uintptr_t *
@@ -92,15 +95,29 @@ pagemap_init(void)
 
 /* A leaf that nobody needed and the system would not take back. */
 static struct leaf *_Atomic leaf_spare;
+static _Atomic size_t leaf_cnt; /* those that are mapped, used or not */
+
+size_t
+pagemap_bytes(void)
+{
+	return atomic_load(&leaf_cnt) * LEAF_LEN;
+}
+
+size_t
+pagemap_image(void)
+{
+	return sizeof root;
+}
 
 static struct leaf *
 leaf_alloc(void)
 {
 	struct leaf *leaf = atomic_exchange(&leaf_spare, NULL);
 
-	if (leaf == NULL && (leaf = vm_map(sizeof *leaf)) != NULL) {
-		vm_nohuge(leaf, sizeof *leaf);
-		vm_name(leaf, sizeof *leaf, "libuma page map");
+	if (leaf == NULL && (leaf = vm_map(LEAF_LEN)) != NULL) {
+		atomic_fetch_add(&leaf_cnt, 1);
+		vm_nohuge(leaf, LEAF_LEN);
+		vm_name(leaf, LEAF_LEN, "libuma page map");
 	}
 	return leaf;
 }
@@ -115,10 +132,13 @@ leaf_make(size_t i)
 	leaf = leaf_alloc();
 	if (leaf == NULL)
 		return false;
-	/* Another may be faster; ours is as it was mapped then. */
-	if (!atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
-		memory_order_acq_rel, memory_order_acquire) &&
-	    !vm_unmap(leaf, sizeof *leaf))
+	if (atomic_compare_exchange_strong_explicit(&root[i], &none, leaf,
+		memory_order_acq_rel, memory_order_acquire))
+		return true;
+	/* Another was faster; ours is as it was mapped. */
+	if (vm_unmap(leaf, LEAF_LEN))
+		atomic_fetch_sub(&leaf_cnt, 1);
+	else
 		atomic_store(&leaf_spare, leaf);
 	return true;
 }
@@ -182,3 +202,26 @@ pagemap_set(const void *start, size_t npages, uintptr_t word)
 	}
 	return true;
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("map_bits", MAP_BITS),
+    DEBUG_CONST("leaf_bits", LEAF_BITS),
+    DEBUG_CONST("root_bits", ROOT_BITS),
+    DEBUG_CONST("leaf_chunks", LEAF_CHUNKS),
+    DEBUG_CONST("piece_align", VM_PIECE_ALIGN),
+    DEBUG_CONST("pm_pages", PM_PAGES),
+    DEBUG_CONST("pm_meta", PM_META),
+    DEBUG_CONST("pm_slab", PM_SLAB),
+    DEBUG_CONST("pm_keg", PM_KEG),
+    DEBUG_CONST("pm_tag_mask", PM_TAG_MASK),
+    DEBUG_STRUCT("leaf", struct leaf),
+    DEBUG_ARRAY("leaf", struct leaf, lf_word),
+    DEBUG_ARRAY("leaf", struct leaf, lf_owner),
+    DEBUG_CONST("leaf_len", LEAF_LEN),
+    DEBUG_CONST("pagemap_image", sizeof root),
+};
+static struct uma_debug_root roots[] = {
+    {"pagemap", root}, {"leaf_cnt", &leaf_cnt}};
+struct uma_debug_table map_debug = DEBUG_TABLE(entries, roots);

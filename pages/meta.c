@@ -292,3 +292,10 @@ meta_fork_child(void)
 {
 	uma_lock_fork_child(&pool.m_lock);
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("meta_class_max", CLASS_SIZE_MAX)};
+static struct uma_debug_root roots[] = {{"meta.m_pages", &pool.m_pages}};
+struct uma_debug_table meta_debug = DEBUG_TABLE(entries, roots);

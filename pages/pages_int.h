@@ -86,11 +86,18 @@ size_t pages_held(void);
 void pages_absent_add(size_t npages);
 void pages_absent_sub(size_t npages);
 
+/* All in bytes. */
 struct pages_stat {
-	size_t ps_reserved; /* bytes of address space */
-	size_t ps_used; /* bytes in runs handed out */
-	size_t ps_dirty; /* bytes of free pages that still hold memory */
-	size_t ps_meta; /* bytes of runs that the metadata pool holds */
+	size_t ps_mapped; /* address space that is ours in any way */
+	size_t ps_reserved; /* of it, pieces */
+	size_t ps_header; /* of these, their headers */
+	size_t ps_used; /* runs handed out */
+	size_t ps_dirty; /* free pages that still hold memory */
+	size_t ps_meta; /* of ps_used, runs that the metadata pool holds */
+	size_t ps_pagemap; /* of ps_mapped, leaves of the page map */
+	size_t ps_spare; /* of ps_mapped, what the system did not take back */
+	size_t ps_absent; /* of ps_used, known to have no memory */
+	size_t ps_image; /* of tables in .bss */
 };
 void pages_stat(struct pages_stat *st);
 bool pages_is_valid(void);
@@ -203,6 +210,10 @@ void topology_set_root(const char *root);
 
 /* A topology_usable_fn: the nodes that libnuma and the system let us use. */
 bool domain_usable(_Atomic uint64_t *nodes);
+
+/* ---- the layout descriptor (uma/debug.h) ---- */
+extern struct uma_debug_table domain_debug, map_debug, meta_debug, runs_debug,
+    vm_debug;
 
 /* ---- fork: all locks of the folder ---- */
 void pages_fork_prepare(void);

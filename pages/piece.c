@@ -91,9 +91,12 @@ piece_make(void *base, size_t len, int domain, bool nodump)
 	struct piece *pc = base;
 	size_t npages = len >> PAGE_SHIFT, header = header_len(npages);
 
-	/* Once, and before anything is committed, which keeps the advice. */
+	/*
+	 * Once, and before anything is committed, which keeps the advice; but
+	 * what we know of the pages is no secret.
+	 */
 	if (nodump)
-		vm_nodump(base, len);
+		vm_nodump((char *)base + header, len - header);
 	vm_huge(base, len);
 	vm_name(base, len, nodump ? "libuma nodump" : "libuma");
 	(void)domain_bind(base, len, domain);

@@ -536,15 +536,19 @@ pages_held(void)
 void
 pages_stat(struct pages_stat *st)
 {
-	size_t meta = meta_held();
-
-	uma_lock_acquire(&runs.r_lock);
 	*st = (struct pages_stat){
-	    .ps_reserved = runs.r_reserved << PAGE_SHIFT,
-	    .ps_used = runs.r_used << PAGE_SHIFT,
-	    .ps_dirty = runs.r_dirty << PAGE_SHIFT,
-	    .ps_meta = meta,
+	    .ps_meta = meta_held(),
+	    .ps_pagemap = pagemap_bytes(),
+	    .ps_absent = atomic_load(&pages_absent) << PAGE_SHIFT,
+	    .ps_image = pagemap_image() + sizeof runs,
 	};
+	uma_lock_acquire(&runs.r_lock);
+	st->ps_mapped = vm_mapped_bytes();
+	st->ps_spare = vm_unused_bytes();
+	st->ps_reserved = runs.r_reserved << PAGE_SHIFT;
+	st->ps_header = runs.r_header << PAGE_SHIFT;
+	st->ps_used = runs.r_used << PAGE_SHIFT;
+	st->ps_dirty = (runs.r_dirty + runs.r_out) << PAGE_SHIFT;
 	uma_lock_release(&runs.r_lock);
 }
 
@@ -588,3 +592,30 @@ pages_fork_child(void)
 	uma_lock_fork_child(&runs.r_lock);
 	meta_fork_child();
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("pieces_max", PIECES_MAX),
+    DEBUG_CONST("runs_image", sizeof runs),
+    DEBUG_STRUCT("piece", struct piece),
+    DEBUG_MEMBER("piece", struct piece, pc_pages),
+    DEBUG_MEMBER("piece", struct piece, pc_header),
+    DEBUG_MEMBER("piece", struct piece, pc_committed),
+    DEBUG_MEMBER("piece", struct piece, pc_busy_cnt),
+    DEBUG_MEMBER("piece", struct piece, pc_dirty_cnt),
+    DEBUG_MEMBER("piece", struct piece, pc_nodump),
+    DEBUG_MEMBER("piece", struct piece, pc_domain),
+};
+static struct uma_debug_root roots[] = {
+    {"runs.r_reserved", &runs.r_reserved},
+    {"runs.r_header", &runs.r_header},
+    {"runs.r_used", &runs.r_used},
+    {"runs.r_dirty", &runs.r_dirty},
+    {"runs.r_held", &runs.r_held},
+    {"runs.r_out", &runs.r_out},
+    {"runs.r_cnt", &runs.r_cnt},
+    {"runs.r_piece", runs.r_piece},
+    {"pages_absent", &pages_absent},
+};
+struct uma_debug_table runs_debug = DEBUG_TABLE(entries, roots);

@@ -34,13 +34,49 @@ vm_init(const struct pages_config *config)
 	vm_config = *config;
 }
 
+/* Bytes of address space that are ours, and of these, in no use. */
+static _Atomic size_t vm_mapped, vm_unused;
+
 static void *
 map(size_t len, int prot)
 {
 	void *p = mmap(NULL, len, prot,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	UMA_ASSERT(len % UMA_PAGE_SIZE == 0, "%zu bytes to map", len);
+	if (p == MAP_FAILED)
+		return NULL;
+	atomic_fetch_add_explicit(&vm_mapped, len, memory_order_relaxed);
+	return p;
+}
+
+static bool
+unmap(char *from, char *to)
+{
+	size_t len = to > from ? (size_t)(to - from) : 0;
+
+	if (len > 0 && munmap(from, len) != 0)
+		return false;
+	atomic_fetch_sub_explicit(&vm_mapped, len, memory_order_relaxed);
+	return true;
+}
+
+size_t
+vm_mapped_bytes(void)
+{
+	return atomic_load_explicit(&vm_mapped, memory_order_relaxed);
+}
+
+size_t
+vm_unused_bytes(void)
+{
+	return atomic_load_explicit(&vm_unused, memory_order_relaxed);
+}
+
+static void
+unused_add(size_t len)
+{
+	atomic_fetch_add_explicit(&vm_unused, len, memory_order_relaxed);
 }
 
 /*
@@ -59,6 +95,7 @@ spare_keep(char *base, size_t len)
 {
 	size_t least = 0;
 
+	unused_add(len);
 	(void)munlock(base, len);
 	(void)madvise(base, len, MADV_DONTNEED);
 	(void)madvise(base, len, MADV_DODUMP);
@@ -86,13 +123,16 @@ spare_take(size_t *len, size_t need)
 		return NULL;
 	*len = best;
 	vm_spare[at].len = 0;
+	atomic_fetch_sub_explicit(&vm_unused, best, memory_order_relaxed);
 	return vm_spare[at].base;
 }
 
-static bool
-unmap(char *from, char *to)
+/* What surrounds a piece; what is left of it costs address space only. */
+static void
+trim(char *from, char *to)
 {
-	return to <= from || munmap(from, (size_t)(to - from)) == 0;
+	if (!unmap(from, to))
+		unused_add((size_t)(to - from));
 }
 
 static void *
@@ -105,9 +145,8 @@ reserve_exactly(size_t len)
 	char *end = p + len + VM_PIECE_ALIGN - UMA_PAGE_SIZE;
 	char *base = p + (-(uintptr_t)p & (VM_PIECE_ALIGN - 1));
 
-	/* What is left of it costs address space only. */
-	(void)unmap(p, base);
-	(void)unmap(base + len, end);
+	trim(p, base);
+	trim(base + len, end);
 	return base;
 }
 
@@ -344,3 +383,10 @@ vm_name(void *base, size_t len, const char *name)
 	(void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, len, name);
 	errno = saved;
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_root roots[] = {
+    {"vm_mapped", &vm_mapped}, {"vm_unused", &vm_unused}};
+struct uma_debug_table vm_debug = {
+    .root = roots, .root_cnt = sizeof roots / sizeof roots[0]};

@@ -24,6 +24,8 @@ void vm_unreserve(void *base, size_t len); /* or keep it for vm_reserve */
 bool vm_commit(void *base, size_t len); /* readable and writable from now on */
 void *vm_map(size_t len); /* zeroed memory at once; NULL */
 bool vm_unmap(void *base, size_t len); /* the contrary; false: still there */
+size_t vm_mapped_bytes(void); /* address space that we have */
+size_t vm_unused_bytes(void); /* and of it, what is in nobody's use */
 bool vm_release(void *base, size_t len); /* memory to the system; reads as 0 */
 /* The same for up to PAGES_DROP_MAX ranges, each of which says if it was. */
 void vm_release_all(struct pages_range *range, int n);
@@ -130,7 +132,7 @@ struct piece {
 	size_t pc_longest; /* no free run is longer */
 	bits_word *pc_busy; /* not free: header, handed out, being released */
 	bits_word *pc_dirty; /* may hold something else than zero */
-	bool pc_nodump; /* all of it is kept out of core dumps */
+	bool pc_nodump; /* its pages, but for the header, are not dumped */
 	uint8_t pc_domain;
 	uint32_t pc_summary[]; /* a chunk: piece.c */
 };
@@ -170,6 +172,8 @@ piece_page(struct piece *pc, size_t at)
 /* ---- the rest ---- */
 
 void pagemap_init(void);
+size_t pagemap_bytes(void); /* of its leaves */
+size_t pagemap_image(void); /* of its root, in .bss */
 bool pagemap_reserve(const void *start, size_t len); /* make the leaves */
 /* Whole chunks, whose leaves are there, are ours and of that domain. */
 void pagemap_own(const void *start, size_t len, int domain);

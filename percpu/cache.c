@@ -77,11 +77,16 @@ table_init(struct pcpu_header *table)
 	}
 }
 
+size_t
+cache_bytes(void)
+{
+	return (size_t)cpu.cpu_cnt * sizeof(struct pcpu_header);
+}
+
 static struct pcpu_header *
 table_alloc(void)
 {
-	struct pcpu_header *table =
-	    meta_alloc((size_t)cpu.cpu_cnt * sizeof *table, 0);
+	struct pcpu_header *table = meta_alloc(cache_bytes(), 0);
 
 	if (table != NULL)
 		table_init(table);
@@ -124,7 +129,7 @@ cache_init(struct cache *c, struct uma_seq_cache *hot)
 void
 cache_fini(struct cache *c)
 {
-	meta_free(c->c_table, (size_t)cpu.cpu_cnt * sizeof(struct pcpu_header));
+	meta_free(c->c_table, cache_bytes());
 	c->c_table = NULL;
 }
 
@@ -389,13 +394,11 @@ cache_stat_cpu(struct cache *c, int n, struct cache_stat *st)
 }
 
 void
-cache_stat(struct cache *c, struct cache_stat *st)
+cache_stat_rest(struct cache *c, struct cache_stat *st)
 {
-	*st = (struct cache_stat){.cs_items = atomic_load_explicit(
-				      &c->c_drained_cnt, memory_order_relaxed)};
-	FOREACH_HEADER (h, c)
-		header_stat_locked(h, st);
-	st->cs_allocs -= __atomic_load_n(&c->c_hot->over, __ATOMIC_RELAXED);
+	st->cs_items =
+	    atomic_load_explicit(&c->c_drained_cnt, memory_order_relaxed);
+	st->cs_allocs = -__atomic_load_n(&c->c_hot->over, __ATOMIC_RELAXED);
 }
 
 /* ---- fork ---- */

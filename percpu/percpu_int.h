@@ -166,9 +166,17 @@ struct cache_stat {
 	uint64_t cs_allocs; /* hits, ever */
 	uint64_t cs_items; /* items in loaded and spare buckets */
 };
-void cache_stat(struct cache *c, struct cache_stat *st);
 /* Of the table's header of that number, which with mm_cid is no CPU's. */
 void cache_stat_cpu(struct cache *c, int n, struct cache_stat *st);
+/*
+ * What no header has: items that a drain has in hand, and what is to be added
+ * to the sum of the headers' counts, modulo 2^64.
+ */
+void cache_stat_rest(struct cache *c, struct cache_stat *st);
+size_t cache_bytes(void); /* of a cache's table */
+
+/* The layout descriptor (uma/debug.h). */
+extern struct uma_debug_table percpu_debug;
 
 /* Around fork: the locks of the cache, in two ranks. */
 void cache_fork_prepare(struct cache *c);

@@ -111,6 +111,6 @@ hash_find(const struct hash *h, const void *addr)
 void
 hash_free(struct hash *h)
 {
-	meta_free(h->h_table, h->h_size * sizeof *h->h_table);
+	meta_free(h->h_table, hash_bytes(h));
 	*h = (struct hash){0};
 }

@@ -31,4 +31,10 @@ void hash_remove(struct hash *h, const void *run, size_t npages);
 struct slab *hash_find(const struct hash *h, const void *addr);
 void hash_free(struct hash *h);
 
+static inline size_t
+hash_bytes(const struct hash *h)
+{
+	return h->h_size * sizeof *h->h_table;
+}
+
 #endif

@@ -706,7 +706,9 @@ keg_stat(struct keg *keg, struct keg_stat *st)
 	for (int d = 0; d < pages_domain_cnt(); d++) {
 		st->ks_slabs += keg->uk_domain[d].kd_slabs;
 		st->ks_free += keg->uk_domain[d].kd_free;
+		st->ks_absent += keg->uk_domain[d].kd_absent * UMA_PAGE_SIZE;
 	}
+	st->ks_meta = keg_size() + hash_bytes(&keg->uk_hash);
 	uma_lock_release(&keg->uk_lock);
 }
 

@@ -30,7 +30,8 @@
  *
  * The header is on the slab's pages for small items: it then costs no
  * allocation.  From LAYOUT_PINNING bytes an item it is elsewhere, since it
- * would keep its page, which would often be free otherwise.
+ * would keep its page, which would often be free otherwise; and of NODUMP
+ * zones, whose pages are not in core dumps.
  *
  * CACHESPREAD is colour inside the slab: a stride of an odd number of alignment
  * units makes items start at all of them in turn.  CONTIG takes the fewest
@@ -283,12 +284,15 @@ layout_want(const struct keg_config *kc, size_t stride)
 	uint32_t flags = kc->kc_flags;
 	bool pins = stride >= LAYOUT_PINNING && stride < UMA_PAGE_SIZE &&
 		    !(flags & (UMA_ZONE_CONTIG | UMA_ZONE_VM));
+	/* Core dumps without the items still tell what became of them. */
+	bool apart = (flags & (UMA_ZONE_OFFPAGE | UMA_ZONE_NOTOUCH)) ||
+		     ((flags & UMA_ZONE_NODUMP) && !(flags & UMA_ZONE_VM));
 	struct want w = {.w_stride = stride,
 	    .w_step = uma_max(kc->kc_align, (size_t)UMA_CACHE_LINE),
 	    .w_items = layout_items_wanted(stride),
 	    .w_waste = layout_waste_allowed(stride),
 	    .w_contig = (flags & UMA_ZONE_CONTIG) != 0,
-	    .w_in = !(flags & (UMA_ZONE_OFFPAGE | UMA_ZONE_NOTOUCH)) && !pins,
+	    .w_in = !apart && !pins,
 	    .w_off = !(flags & UMA_ZONE_VM)};
 
 	layout_want_colours(&w, flags);

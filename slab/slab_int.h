@@ -119,6 +119,8 @@ struct keg_stat {
 	size_t ks_free; /* free items in them */
 	size_t ks_align; /* bytes */
 	size_t ks_header; /* bytes of a slab's header off the page, or 0 */
+	size_t ks_absent; /* bytes of slabs that are known to have no memory */
+	size_t ks_meta; /* bytes that the keg itself takes */
 	bool ks_offpage;
 };
 void keg_stat(struct keg *keg, struct keg_stat *st);
@@ -132,6 +134,9 @@ void keg_domain_stat(struct keg *keg, int domain, struct keg_domain_stat *st);
 
 /* Every invariant of a keg at rest; for tests and UMA_DEBUG=2. */
 bool keg_is_valid(struct keg *keg);
+
+/* The layout descriptor (uma/debug.h). */
+extern struct uma_debug_table slab_debug;
 
 /* Around fork. */
 struct uma_lock *keg_lock(struct keg *keg);

@@ -193,7 +193,8 @@ in_headers() {
 	for h in $HEADERS; do
 		$CC -E -P -x c -Iinclude "include/$h"
 	done | tr '\n' ' ' | tr ';' '\n' |
-		sed -n 's/.*visibility("default")))\([^(]*\)(.*/\1/p' |
+		sed -n -e 's/.*visibility("default")))\([^(]*\)(.*/\1/p' \
+			-e 's/.*visibility("default")))\([^(]*\)$/\1/p' |
 		sed 's/.*[ *]//' | sort -u
 }
 in_library() {

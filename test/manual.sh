@@ -64,7 +64,7 @@ header_functions()
 	on { text = text " " $0 }
 	on && /;/ {
 		on = 0
-		sub(/\(.*/, "", text)
+		sub(/[(;].*/, "", text)
 		sub(/.*[ *]/, "", text)
 		print text
 	}' "$@"
@@ -211,6 +211,7 @@ synopsis_to_c()
 	$1 == ".Fo" { name = $2; args = "" }
 	$1 == ".Fa" { args = args (args == "" ? "" : ", ") arguments(rest(1)) }
 	$1 == ".Fc" { declare(type, name, args) }
+	$1 == ".Vt" && $2 == "extern" { print rest(1); print $(NF - 1) >names }
 	/^typedef/ { print }' "$1"
 }
 

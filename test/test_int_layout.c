@@ -91,6 +91,8 @@ layout_check(const struct layout *l, size_t size, size_t align, uint32_t flags)
 	}
 	if (flags & (UMA_ZONE_OFFPAGE | UMA_ZONE_NOTOUCH))
 		ck_assert(l->l_offpage);
+	if ((flags & UMA_ZONE_NODUMP) && !(flags & UMA_ZONE_VM))
+		ck_assert(l->l_offpage);
 	if (flags & UMA_ZONE_VM)
 		ck_assert(!l->l_offpage);
 	if (l->l_stride >= PG || (flags & UMA_ZONE_CACHESPREAD))
@@ -103,7 +105,9 @@ static const uint32_t flag_sets[] = {0, UMA_ZONE_VM, UMA_ZONE_OFFPAGE,
     UMA_ZONE_CONTIG | UMA_ZONE_VM, UMA_ZONE_CONTIG | UMA_ZONE_OFFPAGE,
     UMA_ZONE_CACHESPREAD, UMA_ZONE_CACHESPREAD | UMA_ZONE_VM,
     UMA_ZONE_CACHESPREAD | UMA_ZONE_CONTIG,
-    UMA_ZONE_CACHESPREAD | UMA_ZONE_REFCNT, UMA_ZONE_CONTIG | UMA_ZONE_REFCNT};
+    UMA_ZONE_CACHESPREAD | UMA_ZONE_REFCNT, UMA_ZONE_CONTIG | UMA_ZONE_REFCNT,
+    UMA_ZONE_NODUMP, UMA_ZONE_NODUMP | UMA_ZONE_VM,
+    UMA_ZONE_NODUMP | UMA_ZONE_CONTIG};
 #define FLAG_SETS ((int)(sizeof flag_sets / sizeof flag_sets[0]))
 
 /* Sanitizers look at fewer sizes. */

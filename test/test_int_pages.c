@@ -456,6 +456,10 @@ START_TEST(nodump_runs_lie_apart_and_stay_out_of_core_dumps)
 	ck_assert(is_nodump(run));
 	ck_assert(is_nodump(run + 600 * PG - 1));
 	ck_assert(!is_nodump(plain));
+	/* But the header of their piece is dumped. */
+	ck_assert(!is_nodump(run - PG));
+	ck_assert(
+	    !is_nodump((void *)((uintptr_t)run & ~(uintptr_t)(2 * MIB - 1))));
 	memset(run, 1, 600 * PG);
 	pages_free(run, 600, PAGES_NODUMP);
 	ck_assert_uint_eq(pages_release(), 600 * PG);

@@ -16,13 +16,29 @@ static struct uma_zone *zlist_mark; /* where zlist_resume goes on, or NULL */
 
 static _Atomic uint32_t zlist_moves; /* walkers that moved on */
 
+/*
+ * Twice the changes of the list, and odd while one is under way: for readers of
+ * our memory, who take no lock.
+ */
+static _Atomic uint64_t zlist_changes;
+
+/* Around a change.  Locked. */
+static void
+zlist_tell_change(void)
+{
+	uma_lock_assert_held(&zlist_lock);
+	atomic_fetch_add(&zlist_changes, 1);
+}
+
 void
 zlist_add(struct uma_zone *zone)
 {
 	uma_lock_acquire(&zlist_lock);
 	zone_name_assign(zone);
+	zlist_tell_change();
 	cds_list_add(&zone->uz_link, &zlist);
 	zlist_cnt++;
+	zlist_tell_change();
 	uma_lock_release(&zlist_lock);
 }
 
@@ -46,8 +62,10 @@ zlist_remove(struct uma_zone *zone)
 			if (zlist_mark == zone)
 				zlist_mark = zlist_after(zone);
 			zone_name_drop(zone);
+			zlist_tell_change();
 			cds_list_del(&zone->uz_link);
 			zlist_cnt--;
+			zlist_tell_change();
 		}
 		uma_lock_release(&zlist_lock);
 		if (alone)
@@ -174,3 +192,13 @@ zlist_resume(void)
 	uma_lock_release(&zlist_lock);
 	return zone != NULL ? zone : zlist_next(NULL);
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_root roots[] = {
+    {"zlist", &zlist},
+    {"zlist_cnt", &zlist_cnt},
+    {"zlist_changes", &zlist_changes},
+};
+struct uma_debug_table zlist_debug = {
+    .root = roots, .root_cnt = sizeof roots / sizeof roots[0]};

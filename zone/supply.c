@@ -248,6 +248,9 @@ zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
 		zone_release_bucket(zone, b);
 		return;
 	}
+	if (want == CACHE_EMPTY)
+		atomic_fetch_add_explicit(
+		    &zone->uz_refills, 1, memory_order_relaxed);
 	cache_load(&zone->uz_cache, want, b, &surplus);
 	/* In a bucket for a CPU that frees there are freed items. */
 	zone_dispose(zone, &surplus, want == CACHE_EMPTY ? b : NULL);

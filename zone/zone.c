@@ -186,10 +186,13 @@ zone_args_valid(const char *name, size_t size, int align, uint32_t flags)
 	return true;
 }
 
-static size_t
-zone_bytes(int domains)
+/* Of slabs that zones with items out left behind, for ever. */
+static _Atomic uint64_t lost;
+
+uint64_t
+zone_lost_bytes(void)
 {
-	return sizeof(struct uma_zone) + (size_t)domains * sizeof(struct depot);
+	return atomic_load(&lost);
 }
 
 static void
@@ -355,6 +358,7 @@ uma_zdestroy(uma_zone_t zone)
 	    limit_items(zone) - atomic_load(&zone->uz_limit.l_reserved);
 	struct keg_stat ks;
 	keg_stat(zone->uz_keg, &ks);
+	atomic_fetch_add(&lost, ks.ks_slabs * ks.ks_slab_size);
 	if (items != 0)
 		zone_say_leak(zone, items);
 	else if (ks.ks_slabs == 0)
@@ -363,3 +367,14 @@ uma_zdestroy(uma_zone_t zone)
 	headers_reclaim(len, UMA_RECLAIM_DRAIN, UMA_ANYDOMAIN);
 	pages_release();
 }
+
+/* ---- for readers of our memory ---- */
+
+static struct uma_debug_entry entries[] = {
+    DEBUG_CONST("header_zones", HEADER_ZONES),
+    DEBUG_STRUCT("hz", struct header_zone),
+    DEBUG_MEMBER("hz", struct header_zone, hz_zone),
+};
+static struct uma_debug_root roots[] = {
+    {"header_zones", header_zones}, {"lost", &lost}};
+struct uma_debug_table zones_debug = DEBUG_TABLE(entries, roots);

@@ -118,6 +118,7 @@ struct uma_zone {
 	_Atomic uint64_t uz_fails;
 	_Atomic uint64_t uz_sleeps;
 	_Atomic uint64_t uz_xdomain;
+	_Atomic uint64_t uz_refills; /* buckets of items brought to a CPU */
 	_Atomic uint32_t uz_turn; /* ROUNDROBIN: of the next import's domain */
 	int uz_domains; /* NUMA domains, each of which has a depot */
 	bool uz_sorts; /* depots have items of their domain only */
@@ -206,6 +207,7 @@ struct uma_zone *zlist_pick(
     bool (*pick)(struct uma_zone *zone, void *arg), void *arg);
 /* Fork: the lock, and every zone while it is held. */
 extern struct uma_lock zlist_lock;
+extern struct uma_debug_table zlist_debug, zones_debug; /* uma/debug.h */
 void zlist_each_locked(void (*fn)(struct uma_zone *zone));
 
 /* ---- name.c: what zones are called in the sysctl tree ---- */
@@ -226,6 +228,15 @@ void oid_fork_child(void);
 bool header_zones_start(void);
 /* One of them; NULL behind the last. */
 struct uma_zone *header_zone(size_t z);
+
+static inline size_t
+zone_bytes(int domains)
+{
+	return sizeof(struct uma_zone) + (size_t)domains * sizeof(struct depot);
+}
+
+/* Bytes of slabs that zones destroyed with items out have left behind. */
+uint64_t zone_lost_bytes(void);
 
 /* ---- supply.c: buckets between the cache, the depot and the keg ---- */
 
