@@ -7,7 +7,7 @@
 #
 # all (the default), examples, check-all, lint, stress, bench, install,
 # uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
-# CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR DESTDIR,
+# CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR GDBDIR DESTDIR,
 # DEBUG=1|2, SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
 # DEPS=no (never look for missing packages, never install one), RERUN=no (check
 # without the second run).
@@ -27,6 +27,7 @@ MAN3    = uma.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_set_watermark.3 uma_zone_wait.3 \
 	zpcpu_get.3
+MAN7    = uma_gdb.7
 MAN8    = umactl.8 umastat.8
 TOOLS   = umactl umastat
 
@@ -35,6 +36,8 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
+# Below here gdb looks for what belongs to a library, under its whole path.
+GDBDIR     ?= $(PREFIX)/share/gdb/auto-load
 DOCDIR     ?= $(PREFIX)/share/doc/libuma
 
 CFLAGS  ?= -O2 -g
@@ -195,12 +198,14 @@ $(TORTURE): %: %.o $(TOBJS)
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
 $(O)/stage/.done: $(LIBS) $(PROGRAMS) $(HEADERS:%=include/%) \
-		$(MAN3:%=man/%) $(MAN8:%=man/%) $(OVERLAY:%=include/overlay/%) Makefile
+		$(MAN3:%=man/%) $(MAN7:%=man/%) $(MAN8:%=man/%) \
+		$(OVERLAY:%=include/overlay/%) tools/libuma-gdb.py Makefile
 	$(call say,STAGE)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
 		LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include \
-		BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man DOCDIR=$(STAGE)/share/doc/libuma
+		BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man \
+		GDBDIR=$(STAGE)/share/gdb/auto-load DOCDIR=$(STAGE)/share/doc/libuma
 	@touch $@
 
 .SECONDEXPANSION:
@@ -353,12 +358,14 @@ install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
 install uninstall: cmake = "$(DESTDIR)$(LIBDIR)"/cmake/libuma
 install uninstall: bin = "$(DESTDIR)$(BINDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
+install uninstall: man7 = "$(DESTDIR)$(MANDIR)/man7"
+install uninstall: gdb = "$(DESTDIR)$(GDBDIR)$(LIBDIR)"
 install uninstall: man8 = "$(DESTDIR)$(MANDIR)/man8"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
 	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(cmake) \
-		$(bin) $(man) $(man8) $(doc)
+		$(bin) $(man) $(man7) $(man8) $(gdb) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
 	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
 		$(ovl)/$h &&) :
@@ -371,6 +378,8 @@ install: all
 	$(Q)printf '%s\n' "$$CMAKE" >$(cmake)/libuma-config.cmake
 	$(Q)printf '%s\n' "$$CMAKE_VERSION" >$(cmake)/libuma-config-version.cmake
 	$(Q)install -m 755 $(PROGRAMS) $(bin)
+	$(Q)install -m 644 tools/libuma-gdb.py $(gdb)/$(SOFILE)-gdb.py
+	$(Q)install -m 644 $(MAN7:%=man/%) $(man7)
 	$(Q)install -m 644 $(MAN8:%=man/%) $(man8)
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
 	$(Q)$(man_names) | while read -r name page; do \
@@ -384,12 +393,15 @@ uninstall:
 		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
 		$(addprefix $(cmake)/libuma-config,.cmake -version.cmake) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
-		$(TOOLS:%=$(bin)/%) $(MAN8:%=$(man8)/%) \
+		$(TOOLS:%=$(bin)/%) $(MAN7:%=$(man7)/%) $(MAN8:%=$(man8)/%) \
+		$(gdb)/$(SOFILE)-gdb.py \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done
 	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) \
 		$(cmake) 2>/dev/null || :
+	$(Q)cd "$(DESTDIR)$(GDBDIR)" 2>/dev/null && \
+		rmdir -p ".$(LIBDIR)" 2>/dev/null || :
 
 dist:
 	@mkdir -p $(O)

@@ -309,6 +309,8 @@ else
 	echo "skipped: no cmake here"
 fi
 is "the tour is a page" test -f "$p/usr/share/man/man3/uma.3"
+is "gdb finds its commands" test -f "$p/usr/share/gdb/auto-load$lib/$(
+	readlink "$lib/libuma.so.0")-gdb.py"
 is "the licence is there" test -f "$p/usr/share/doc/libuma/LICENSE"
 is "make uninstall PREFIX=" make_ uninstall PREFIX="$p/usr"
 is "nothing is left" left_behind "$p"
