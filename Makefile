@@ -7,7 +7,7 @@
 #
 # all (the default), examples, check-all, lint, stress, bench, install,
 # uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
-# CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR DESTDIR,
+# CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR GDBDIR DESTDIR,
 # DEBUG=1|2, SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
 # DEPS=no (never look for missing packages, never install one), RERUN=no (check
 # without the second run).
@@ -17,15 +17,18 @@ SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
+<<<<<<< HEAD
 HEADERS = uma.h uma/control.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h \
 	uma/seq_aarch64.h uma/seq_x86_64.h uma/stat.h uma/stream.h \
-	uma/sysctl.h uma/wait.h uma/whatis.h
+	uma/sysctl.h uma/wait.h uma/watermark.h uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
 MAN3    = uma.3 uma_control.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 \
 	uma_pressure_fd.3 uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 \
 	uma_stat.3 uma_stats.3 uma_sysctl.3 uma_sysctl_add.3 uma_version.3 \
 	uma_whatis.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zalloc_domain.3 \
-	uma_zcreate.3 uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
+	uma_zcreate.3 uma_zone_set_max.3 uma_zone_set_watermark.3 \
+	uma_zone_wait.3 zpcpu_get.3
+MAN7    = uma_gdb.7
 MAN8    = umactl.8 umastat.8
 TOOLS   = umactl umastat
 
@@ -34,6 +37,8 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
+# Below here gdb looks for what belongs to a library, under its whole path.
+GDBDIR     ?= $(PREFIX)/share/gdb/auto-load
 DOCDIR     ?= $(PREFIX)/share/doc/libuma
 
 CFLAGS  ?= -O2 -g
@@ -222,12 +227,14 @@ $(TORTURE): %: %.o $(TOBJS)
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
 $(O)/stage/.done: $(LIBS) $(PROGRAMS) $(HEADERS:%=include/%) \
-		$(MAN3:%=man/%) $(MAN8:%=man/%) $(OVERLAY:%=include/overlay/%) Makefile
+		$(MAN3:%=man/%) $(MAN7:%=man/%) $(MAN8:%=man/%) \
+		$(OVERLAY:%=include/overlay/%) tools/libuma-gdb.py Makefile
 	$(call say,STAGE)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
 		LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include \
-		BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man DOCDIR=$(STAGE)/share/doc/libuma
+		BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man \
+		GDBDIR=$(STAGE)/share/gdb/auto-load DOCDIR=$(STAGE)/share/doc/libuma
 	@touch $@
 
 .SECONDEXPANSION:
@@ -302,23 +309,92 @@ Requires: libuma
 Cflags: -I$${includedir}/libuma-freebsd
 endef
 
+# For CMake's find_package(libuma CONFIG).  Its paths begin where it lies, so the
+# tree may be moved; but for a LIBDIR or INCLUDEDIR outside of PREFIX.
+up = $(subst ./ ,./,$(addsuffix /,$(patsubst %,..,$(subst /, ,$(1)))))
+cmake_path = $(patsubst $(PREFIX)/%,$${_libuma_prefix}/%,$(1))
+
+define CMAKE
+get_filename_component(_libuma_prefix "$${CMAKE_CURRENT_LIST_DIR}" REALPATH)
+get_filename_component(_libuma_prefix
+  "$(if $(filter $(PREFIX)/%,$(LIBDIR)),$${_libuma_prefix}/../../$(call \
+	up,$(LIBDIR:$(PREFIX)/%=%)),$(PREFIX))" ABSOLUTE)
+set(_libuma_libdir "$(call cmake_path,$(LIBDIR))")
+set(_libuma_include "$(call cmake_path,$(INCLUDEDIR))")
+if(NOT TARGET libuma::libuma)
+  add_library(libuma::libuma SHARED IMPORTED)
+  set_target_properties(libuma::libuma PROPERTIES
+    IMPORTED_LOCATION "$${_libuma_libdir}/$(SOFILE)"
+    IMPORTED_SONAME "$(SONAME)"
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}")
+  add_library(libuma::freebsd INTERFACE IMPORTED)
+  set_target_properties(libuma::freebsd PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}/libuma-freebsd"
+    INTERFACE_LINK_LIBRARIES libuma::libuma)
+endif()
+if(NOT TARGET libuma::static AND EXISTS "$${_libuma_libdir}/libuma.a")
+  add_library(libuma::static STATIC IMPORTED)
+  set_target_properties(libuma::static PROPERTIES
+    IMPORTED_LOCATION "$${_libuma_libdir}/libuma.a"
+    INTERFACE_INCLUDE_DIRECTORIES "$${_libuma_include}"
+    INTERFACE_LINK_LIBRARIES "-pthread$(if $(have_numa),;$(NUMA))")
+endif()
+unset(_libuma_prefix)
+unset(_libuma_libdir)
+unset(_libuma_include)
+endef
+
+# What suits who asks for a version: uma_version(3).  Before 1, only the same,
+# as far as it was named; from there on, what is not older and has the same
+# major version.  A range is the word of who asks.
+define CMAKE_VERSION
+set(PACKAGE_VERSION "$(VERSION)")
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+set(PACKAGE_VERSION_EXACT FALSE)
+if(PACKAGE_FIND_VERSION_RANGE)
+  if(NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MIN AND
+      (PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION_MAX OR
+      (PACKAGE_VERSION VERSION_EQUAL PACKAGE_FIND_VERSION_MAX AND
+      PACKAGE_FIND_VERSION_RANGE_MAX STREQUAL "INCLUDE")))
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+elseif(PACKAGE_VERSION VERSION_LESS 1)
+  string(FIND "$${PACKAGE_VERSION}." "$${PACKAGE_FIND_VERSION}." _libuma_at)
+  if(_libuma_at EQUAL 0)
+    set(PACKAGE_VERSION_COMPATIBLE TRUE)
+  endif()
+  unset(_libuma_at)
+elseif(PACKAGE_FIND_VERSION_MAJOR EQUAL $(firstword $(subst ., ,$(VERSION))) AND
+    NOT PACKAGE_VERSION VERSION_LESS PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+endef
+
 # "NAME PAGE" for each name in the NAME section of a page.
 man_names = cd man && awk '/^\.Sh/ { on = $$2 == "NAME" } \
 	on && $$1 == ".Nm" { print $$2, FILENAME }' $(MAN3)
 
 install uninstall: export PC := $(PC)
 install uninstall: export PC_FREEBSD := $(PC_FREEBSD)
+install uninstall: export CMAKE := $(CMAKE)
+install uninstall: export CMAKE_VERSION := $(CMAKE_VERSION)
 install uninstall: inc = "$(DESTDIR)$(INCLUDEDIR)"
 install uninstall: ovl = "$(DESTDIR)$(INCLUDEDIR)"/libuma-freebsd
 install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
+install uninstall: cmake = "$(DESTDIR)$(LIBDIR)"/cmake/libuma
 install uninstall: bin = "$(DESTDIR)$(BINDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
+install uninstall: man7 = "$(DESTDIR)$(MANDIR)/man7"
+install uninstall: gdb = "$(DESTDIR)$(GDBDIR)$(LIBDIR)"
 install uninstall: man8 = "$(DESTDIR)$(MANDIR)/man8"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
-	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(bin) \
-		$(man) $(man8) $(doc)
+	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(cmake) \
+		$(bin) $(man) $(man7) $(man8) $(gdb) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
 	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
 		$(ovl)/$h &&) :
@@ -328,7 +404,11 @@ install: all
 	$(Q)ln -sf $(SONAME) $(lib)/libuma.so
 	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
 	$(Q)printf '%s\n' "$$PC_FREEBSD" >$(lib)/pkgconfig/libuma-freebsd.pc
+	$(Q)printf '%s\n' "$$CMAKE" >$(cmake)/libuma-config.cmake
+	$(Q)printf '%s\n' "$$CMAKE_VERSION" >$(cmake)/libuma-config-version.cmake
 	$(Q)install -m 755 $(PROGRAMS) $(bin)
+	$(Q)install -m 644 tools/libuma-gdb.py $(gdb)/$(SOFILE)-gdb.py
+	$(Q)install -m 644 $(MAN7:%=man/%) $(man7)
 	$(Q)install -m 644 $(MAN8:%=man/%) $(man8)
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
 	$(Q)$(man_names) | while read -r name page; do \
@@ -340,12 +420,17 @@ install: all
 uninstall:
 	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(OVERLAY:%=$(ovl)/%) \
 		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
+		$(addprefix $(cmake)/libuma-config,.cmake -version.cmake) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
-		$(TOOLS:%=$(bin)/%) $(MAN8:%=$(man8)/%) \
+		$(TOOLS:%=$(bin)/%) $(MAN7:%=$(man7)/%) $(MAN8:%=$(man8)/%) \
+		$(gdb)/$(SOFILE)-gdb.py \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done
-	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) 2>/dev/null || :
+	$(Q)rmdir $(inc)/uma $(ovl)/sys $(ovl)/vm $(ovl) $(doc) \
+		$(cmake) 2>/dev/null || :
+	$(Q)cd "$(DESTDIR)$(GDBDIR)" 2>/dev/null && \
+		rmdir -p ".$(LIBDIR)" 2>/dev/null || :
 
 dist:
 	@mkdir -p $(O)

@@ -30,6 +30,8 @@ missing() {
 	has clang || echo clang
 	has clang-format || has clang-format-14 || echo clang-format
 	has mandoc || echo mandoc
+	has cmake || echo cmake
+	has gdb || echo gdb
 	has shellcheck || echo shellcheck
 	# These two are not needed where they are not packaged: what they check
 	# does not depend on the machine.
@@ -50,7 +52,7 @@ sanitizers() {
 apt() {
 	case $1 in
 	compiler | g++) echo build-essential ;;
-	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin)
+	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin | cmake | gdb)
 		echo "$1" ;;
 	urcu | numa) echo "lib$1-dev" ;;
 	aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
@@ -64,7 +66,7 @@ dnf_() {
 	check) echo check-devel ;;
 	urcu) echo userspace-rcu-devel ;;
 	numa) echo numactl-devel ;;
-	clang | mandoc) echo "$1" ;;
+	clang | mandoc | cmake | gdb) echo "$1" ;;
 	clang-format) echo clang-tools-extra ;;
 	shellcheck) echo ShellCheck ;;
 	sanitizers) echo libasan libubsan libtsan ;;
@@ -76,7 +78,8 @@ pacman_() {
 	urcu) echo liburcu ;;
 	numa) echo numactl ;;
 	clang-format) echo clang ;;
-	check | clang | mandoc | shellcheck) echo "$1" ;;
+	check | clang | mandoc | shellcheck | cmake | gdb)
+		echo "$1" ;;
 	esac
 }
 apk_() {
@@ -86,7 +89,7 @@ apk_() {
 	check) echo check-dev ;;
 	urcu) echo userspace-rcu-dev ;;
 	numa) echo numactl-dev ;;
-	clang | mandoc | shellcheck) echo "$1" ;;
+	clang | mandoc | shellcheck | cmake | gdb) echo "$1" ;;
 	clang-format) echo clang-extra-tools ;;
 	esac
 }

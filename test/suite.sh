@@ -99,6 +99,7 @@ if [ -z "$SAN" ]; then
 	script install sh test/test_install.sh
 	script manual sh test/manual.sh "$STAGE" "$O"
 	script inline sh test/inline.sh "$STAGE" "$O"
+	script gdb sh test/gdb/run.sh "$STAGE" "$O"
 	script hits sh test/hits.sh "$O"
 	script aarch64 sh test/aarch64.sh "$O"
 	# Nearly a minute: once, with the variants of check-all.

@@ -176,6 +176,48 @@ overlay_alone() {
 		done
 	done
 }
+# CMake's way.  The consumer: a program with the library, the archive, and
+# FreeBSD's headers.
+mkdir -p "$top/cmake" "$top/moved"
+cat >"$top/cmake/CMakeLists.txt" <<'EOF'
+cmake_minimum_required(VERSION 3.13)
+project(user C)
+find_package(libuma 0.1 CONFIG REQUIRED)
+foreach(kind libuma static freebsd)
+  add_executable(${kind} ${SOURCE_${kind}})
+  target_link_libraries(${kind} libuma::${kind})
+endforeach()
+EOF
+# cmake_builds PREFIX: the programs in $top/cmake/build.
+cmake_builds() {
+	rm -rf "$top/cmake/build"
+	CC="$CC" cmake -S "$top/cmake" -B "$top/cmake/build" \
+		-DSOURCE_libuma="$top/user.c" -DSOURCE_static="$top/user.c" \
+		-DSOURCE_freebsd="$top/page.c" -DCMAKE_PREFIX_PATH="$1" &&
+		cmake --build "$top/cmake/build"
+}
+# cmake_version FILE INSTALLED ASKED YES-OR-NO [MIN MAX INCLUDE|EXCLUDE]
+cmake_version() {
+	sed "s/\"0\.1\.0\"/\"$2\"/; s/MAJOR EQUAL 0/MAJOR EQUAL ${2%%.*}/" \
+		"$1" >"$top/version.cmake"
+	cat >"$top/ask.cmake" <<EOF
+set(PACKAGE_FIND_VERSION "$3")
+set(PACKAGE_FIND_VERSION_MAJOR "${3%%.*}")
+set(PACKAGE_FIND_VERSION_RANGE "$5")
+set(PACKAGE_FIND_VERSION_MIN "$5")
+set(PACKAGE_FIND_VERSION_MAX "$6")
+set(PACKAGE_FIND_VERSION_RANGE_MAX "$7")
+include("$top/version.cmake")
+if(PACKAGE_VERSION_COMPATIBLE)
+  message(FATAL_ERROR yes)
+endif()
+EOF
+	if cmake -P "$top/ask.cmake"; then
+		[ "$4" = no ]
+	else
+		[ "$4" = yes ]
+	fi
+}
 needed() {
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
 }
@@ -228,7 +270,47 @@ if $CC -static -o "$top/empty" "$top/empty.c" -lnuma 2>/dev/null; then
 else
 	echo "skipped: no static libc and libnuma here"
 fi
+if command -v cmake >/dev/null; then
+	is "CMake finds it, and builds" cmake_builds "$p/usr"
+	for kind in libuma static freebsd; do
+		is "libuma::$kind runs" "$top/cmake/build/$kind"
+	done
+	is "libuma::libuma is the library" eval \
+		'needed "$top/cmake/build/libuma" | grep -qx libuma.so.0'
+	is "libuma::static is not" eval \
+		'! needed "$top/cmake/build/static" | grep -q libuma'
+	version=$lib/cmake/libuma/libuma-config-version.cmake
+	while read -r args; do
+		is "CMake's versions: installed, asked for, will do: $args" \
+			cmake_version "$version" $args
+	done <<-EOF
+		0.1.0 0.1 yes
+		0.1.0 0.1.0 yes
+		0.1.0 0 yes
+		0.1.0 0.1.1 no
+		0.1.1 0.1.0 no
+		0.10.0 0.1 no
+		0.2.0 0.1 no
+		1.2.3 1.2 yes
+		1.2.3 1.2.3 yes
+		1.2.3 1.3 no
+		1.2.3 0.1 no
+		2.0.0 1.2 no
+		0.2.0 0.1 yes 0.1 0.2 INCLUDE
+		0.2.0 0.1 no 0.1 0.2 EXCLUDE
+		0.3.0 0.1 no 0.1 0.2 INCLUDE
+		0.1.0 0.2 no 0.2 0.3 INCLUDE
+	EOF
+	mv "$p/usr" "$top/moved/usr"
+	is "CMake finds it where it was moved to" cmake_builds "$top/moved/usr"
+	is "it runs there" "$top/cmake/build/libuma"
+	mv "$top/moved/usr" "$p/usr"
+else
+	echo "skipped: no cmake here"
+fi
 is "the tour is a page" test -f "$p/usr/share/man/man3/uma.3"
+is "gdb finds its commands" test -f "$p/usr/share/gdb/auto-load$lib/$(
+	readlink "$lib/libuma.so.0")-gdb.py"
 is "the licence is there" test -f "$p/usr/share/doc/libuma/LICENSE"
 is "make uninstall PREFIX=" make_ uninstall PREFIX="$p/usr"
 is "nothing is left" left_behind "$p"
@@ -244,6 +326,11 @@ is "libuma.pc knows nothing of DESTDIR" eval \
 	'! grep -F "$d" "$d$lib/pkgconfig/libuma.pc"'
 is "libuma.pc knows LIBDIR" grep -qx "libdir=\${prefix}/lib/any-linux-gnu" \
 	"$d$lib/pkgconfig/libuma.pc"
+cmake=$lib/cmake/libuma/libuma-config.cmake
+is "CMake's file knows nothing of DESTDIR" eval \
+	'! grep -F "$d" "$d$cmake"'
+is "CMake's file knows how deep it lies" grep -qF \
+	"{_libuma_prefix}/../../../../" "$d$cmake"
 is "installing again is harmless" make_ install $where
 is "make uninstall DESTDIR=" make_ uninstall $where
 is "nothing is left" left_behind "$d"

@@ -230,10 +230,10 @@ START_TEST(a_zone_has_freebsds_names)
 	    "keg.domain.0.pages", "keg.domain.0.free_items",
 	    "keg.domain.0.free_slabs", "limit.items", "limit.max_items",
 	    "debug", "limit.sleepers", "limit.sleeps", "limit.bucket_max",
-	    "domain.0.nitems", "domain.0.imax", "domain.0.imin",
-	    "domain.0.bimin", "domain.0.wss", "domain.0.limin",
-	    "domain.0.timin", "stats.current", "stats.allocs", "stats.frees",
-	    "stats.fails", "stats.xdomain"};
+	    "limit.high", "limit.low", "limit.peak", "domain.0.nitems",
+	    "domain.0.imax", "domain.0.imin", "domain.0.bimin", "domain.0.wss",
+	    "domain.0.limin", "domain.0.timin", "stats.current", "stats.allocs",
+	    "stats.frees", "stats.fails", "stats.xdomain"};
 	char name[64];
 
 	zone_named("named");
@@ -414,7 +414,7 @@ START_TEST(a_walk_meets_every_node_once_in_order)
 	zone_named("two");
 	zone_named("one$"); /* below '.' where names are only compared */
 	int leaves = walk(true) - before;
-	ck_assert_int_eq(leaves, 3 * (22 + 10 * uma_ndomains()));
+	ck_assert_int_eq(leaves, 3 * (25 + 10 * uma_ndomains()));
 	ck_assert_int_ge(before, leaves / 3 * 2 + 17); /* two internal ones */
 }
 END_TEST

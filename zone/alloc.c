@@ -79,6 +79,7 @@ zalloc_undo(struct uma_zone *zone, void *item)
 	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
 	zone_release(zone, &item, 1);
+	watermark_look(zone);
 }
 
 static void
@@ -266,6 +267,7 @@ zalloc_slow(
 	void *item = domain == UMA_ANYDOMAIN
 			 ? zone_fetch(zone, flags, until, &error)
 			 : zone_fetch_domain(zone, domain, flags, &error);
+	watermark_look(zone);
 	if (item == NULL) {
 		atomic_fetch_add_explicit(
 		    &zone->uz_fails, 1, memory_order_relaxed);
@@ -374,6 +376,7 @@ zfree_miss(struct uma_zone *zone, void *item)
 	zfree_check_alive(zone, item);
 	if (!zfree_cached(zone, item))
 		zone_release(zone, &item, 1);
+	watermark_look(zone);
 	errno = saved;
 }
 

@@ -159,6 +159,7 @@ bulk_fail(struct uma_zone *zone, int error)
 {
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
 	maxaction_run(zone);
+	watermark_look(zone);
 	errno = error != 0 ? error : ENOMEM;
 	return 0;
 }
@@ -238,6 +239,7 @@ zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 		if (error != 0 || !bulk_wait(zone, n, flags, tries, &error))
 			return bulk_fail(zone, error);
 	}
+	watermark_look(zone);
 	errno = saved;
 	int built = bulk_construct(zone, items, n, flags, &error);
 	if (uma_likely(built == n))
@@ -273,10 +275,13 @@ zalloc_burst_miss(
 		items[0] = uma_zalloc(zone, flags);
 		return items[0] != NULL;
 	}
+	watermark_look(zone);
 	errno = saved;
 	int built = bulk_construct(zone, items, got, flags, &error);
-	if (built < got)
+	if (built < got) {
 		bulk_undo(zone, items + built, got - built);
+		watermark_look(zone);
+	}
 	return built > 0 ? built : bulk_fail(zone, error);
 }
 
@@ -341,6 +346,7 @@ zfree_bulk_miss(struct uma_zone *zone, void **items, int n)
 		bulk_destruct(zone, items + from, to - from);
 		bulk_give(zone, items + from, to - from);
 	}
+	watermark_look(zone);
 	errno = saved;
 }
 

@@ -166,10 +166,11 @@ wset_update(struct wset *ws, uint64_t items, bool period)
 
 /* n items have come. */
 static void
-depot_count(struct depot *d, uint64_t n, enum put how)
+depot_count(struct uma_zone *zone, struct depot *d, uint64_t n, enum put how)
 {
 	uma_lock_assert_held(&d->d_lock);
 	d->d_items += n;
+	watermark_fall(zone, n);
 	if (how == PUT_NEW)
 		wset_shift_up(&d->d_ws, n);
 	else
@@ -229,7 +230,7 @@ depot_put(
 	b->ub_cpu = cpu;
 	depot_lock(zone, d);
 	cds_list_add(&b->ub_link, &d->d_full);
-	depot_count(d, b->ub_cnt, how);
+	depot_count(zone, d, b->ub_cnt, how);
 	uma_lock_release(&d->d_lock);
 }
 
@@ -238,8 +239,8 @@ depot_put(
  * when it is needed.
  */
 static int
-depot_pour(struct depot *d, void *const *items, int n, struct bucket **spare,
-    enum put how)
+depot_pour(struct uma_zone *zone, struct depot *d, void *const *items, int n,
+    struct bucket **spare, enum put how)
 {
 	int put = 0;
 
@@ -261,7 +262,7 @@ depot_pour(struct depot *d, void *const *items, int n, struct bucket **spare,
 			cds_list_add(&b->ub_link, &d->d_full);
 		}
 	}
-	depot_count(d, (uint64_t)put, how);
+	depot_count(zone, d, (uint64_t)put, how);
 	uma_lock_release(&d->d_lock);
 	return put;
 }
@@ -271,7 +272,7 @@ depot_add(struct uma_zone *zone, int domain, void **items, int n,
     struct bucket **spare, enum put how)
 {
 	struct depot *d = &zone->uz_depot[domain];
-	int put = depot_pour(d, items, n, spare, how);
+	int put = depot_pour(zone, d, items, n, spare, how);
 
 	while (put < n) {
 		*spare = zone_bucket_make(zone);
@@ -279,7 +280,7 @@ depot_add(struct uma_zone *zone, int domain, void **items, int n,
 			zone_release(zone, items + put, n - put);
 			return;
 		}
-		put += depot_pour(d, items + put, n - put, spare, how);
+		put += depot_pour(zone, d, items + put, n - put, spare, how);
 	}
 }
 
@@ -295,7 +296,8 @@ depot_take(struct uma_zone *zone, int domain, bool any)
 	struct bucket *b = depot_own(d);
 	if (b == NULL)
 		b = depot_oldest(d, backlog);
-	depot_remove(d, b);
+	if (depot_remove(d, b) != NULL)
+		watermark_rise(zone, b->ub_cnt);
 	wset_fall(&d->d_ws, d->d_items);
 	uma_lock_release(&d->d_lock);
 	return b;
@@ -312,6 +314,7 @@ depot_take_item(struct uma_zone *zone, int domain)
 	if (b != NULL) {
 		item = bucket_pop(b);
 		d->d_items--;
+		watermark_rise(zone, 1);
 		wset_fall(&d->d_ws, d->d_items);
 		if (b->ub_cnt == 0)
 			depot_remove(d, b);
@@ -328,14 +331,16 @@ depot_take_item(struct uma_zone *zone, int domain)
 
 /* The oldest bucket if it has at most that many items; not allocated. */
 static struct bucket *
-depot_take_idle(struct depot *d, uint64_t most)
+depot_take_idle(struct uma_zone *zone, struct depot *d, uint64_t most)
 {
 	uma_lock_acquire(&d->d_lock);
 	struct bucket *b = depot_oldest(d, 0);
 	if (b != NULL && b->ub_cnt > most)
 		b = NULL;
-	if (depot_remove(d, b) != NULL)
+	if (depot_remove(d, b) != NULL) {
 		wset_shift_down(&d->d_ws, b->ub_cnt);
+		watermark_pass(zone, b->ub_cnt);
+	}
 	uma_lock_release(&d->d_lock);
 	return b;
 }
@@ -347,7 +352,7 @@ depot_take_oldest(struct uma_zone *zone)
 	struct bucket *b = NULL;
 
 	for (int k = 0; b == NULL && k < zone->uz_domains; k++)
-		b = depot_take_idle(
+		b = depot_take_idle(zone,
 		    &zone->uz_depot[(domain + k) % zone->uz_domains],
 		    UINT64_MAX);
 	return b;
@@ -360,7 +365,7 @@ depot_drain(struct uma_zone *zone, int domain)
 
 	for (struct depot *d = depot_first(zone, domain);
 	     d < depot_end(zone, domain); d++)
-		while ((b = depot_take_idle(d, UINT64_MAX)) != NULL)
+		while ((b = depot_take_idle(zone, d, UINT64_MAX)) != NULL)
 			zone_release_bucket(zone, b);
 }
 
@@ -372,7 +377,7 @@ depot_shrink(struct uma_zone *zone, struct depot *d, uint64_t want,
 	struct bucket *b;
 
 	while (want > 0 && buckets-- > 0 &&
-	       (b = depot_take_idle(d, most)) != NULL) {
+	       (b = depot_take_idle(zone, d, most)) != NULL) {
 		want = minus(want, b->ub_cnt);
 		most -= b->ub_cnt;
 		zone_release_bucket(zone, b);

@@ -79,6 +79,7 @@ release_child(struct uma_zone *zone)
 		uma_lock_fork_child(&zone->uz_depot[k].d_lock);
 	uma_lock_fork_child(&zone->uz_limit.l_lock);
 	maxaction_fork_child(zone);
+	watermark_fork_child(zone);
 }
 
 static void

@@ -101,6 +101,7 @@ limit_take(struct uma_zone *zone, uint64_t n)
 		grant = limit_share(n, max - busy);
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
 	    memory_order_acq_rel, memory_order_acquire));
+	watermark_rise(zone, grant);
 	return grant;
 }
 
@@ -130,6 +131,16 @@ limit_hold(struct uma_zone *zone, uint32_t why)
 
 	uma_lock_acquire(&l->l_lock);
 	limit_set_holds(zone, limit_holds(zone) | why);
+	uma_lock_release(&l->l_lock);
+}
+
+void
+limit_unhold(struct uma_zone *zone, uint32_t why)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	limit_set_holds(zone, limit_holds(zone) & ~why);
 	uma_lock_release(&l->l_lock);
 }
 
@@ -170,6 +181,7 @@ limit_grant_first(struct uma_zone *zone, struct grants *g)
 			return false;
 	} while (!atomic_compare_exchange_weak(
 	    &l->l_word, &old, old + 1 - LIMIT_SLEEPER));
+	watermark_rise(zone, 1);
 	limit_grant(zone, s, g);
 	return true;
 }
@@ -253,6 +265,7 @@ limit_give(struct uma_zone *zone, uint64_t n)
 
 	if (n == 0)
 		return;
+	watermark_fall(zone, n);
 	old = atomic_fetch_sub(&l->l_word, n);
 	UMA_ASSERT((old & LIMIT_ITEMS) >= n, "zone '%s'", zone->uz_name);
 	if (uma_likely(
@@ -433,6 +446,7 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 	zone_bucket_size(zone);
 	if (over)
 		zone_drain(zone);
+	watermark_look(zone);
 	return nitems == 0 ? 0 : rounded;
 }
 

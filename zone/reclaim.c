@@ -66,6 +66,8 @@ zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 	else
 		zone_drain_domain(zone, caches);
 	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
+	if (hooks)
+		watermark_look(zone);
 	if (!hooks && zone->uz_fini)
 		return 0;
 	return keg_reclaim(zone->uz_keg, domain, false);

@@ -182,8 +182,10 @@ zone_bucket_size(struct uma_zone *zone)
 	if (limit != 0)
 		room = uma_min(room, limit);
 	room /= 4 * (uint64_t)pages_cpu_cnt();
+	uint64_t cap = uma_max(uma_min(first, room), least);
+	uint32_t most = atomic_load(&zone->uz_watermark.wm_bucket_cap);
 	zone_bucket_set_cap(
-	    zone, (uint32_t)uma_max(uma_min(first, room), least));
+	    zone, uma_max((uint32_t)uma_min(cap, (uint64_t)most), (uint32_t)1));
 }
 
 void
@@ -192,8 +194,9 @@ zone_bucket_grow(struct uma_zone *zone)
 	uint32_t cap =
 	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
 
-	if (cap < BUCKET_CAP_MAX && uma_zone_get_max(zone) == 0 &&
-	    !supply_is_capped(zone))
+	if (cap < BUCKET_CAP_MAX &&
+	    cap < atomic_load(&zone->uz_watermark.wm_bucket_cap) &&
+	    uma_zone_get_max(zone) == 0 && !supply_is_capped(zone))
 		zone_bucket_set_cap(zone, cap + 1);
 }
 
@@ -238,7 +241,10 @@ zone_load(struct uma_zone *zone, enum cache_want want, struct bucket *b)
 {
 	CDS_LIST_HEAD(surplus);
 
-	if (uma_unlikely(supply_is_over(zone))) {
+	if (uma_unlikely(supply_is_over(zone) ||
+			 b->ub_cap > atomic_load_explicit(
+					 &zone->uz_watermark.wm_bucket_cap,
+					 memory_order_relaxed))) {
 		zone_release_bucket(zone, b);
 		return;
 	}
@@ -366,4 +372,5 @@ uma_zone_set_maxcache(uma_zone_t zone, int nitems)
 			uma_wait(&never, 0, OVER_NAP_NS);
 		zone_drain(zone);
 	}
+	watermark_look(zone);
 }

@@ -26,6 +26,9 @@ enum zone_number {
 	LIMIT_MAX_ITEMS,
 	LIMIT_ASLEEP,
 	LIMIT_SLEPT,
+	LIMIT_HIGH,
+	LIMIT_LOW,
+	LIMIT_PEAK,
 	RESERVE,
 	KEG_ALIGN,
 	KEG_EFFICIENCY,
@@ -72,6 +75,12 @@ zone_number(const struct node *n, enum zone_number what)
 		return (word & LIMIT_SLEEPERS) >> LIMIT_ITEMS_BITS;
 	case LIMIT_SLEPT:
 		return atomic_load(&zone->uz_sleeps);
+	case LIMIT_HIGH:
+		return atomic_load(&zone->uz_watermark.wm_high);
+	case LIMIT_LOW:
+		return atomic_load(&zone->uz_watermark.wm_low);
+	case LIMIT_PEAK:
+		return atomic_load(&zone->uz_peak);
 	default:
 		return 0; /* reserve: there are none */
 	}
@@ -265,9 +274,13 @@ static const struct leaf leaf_table[] = {
     {"keg.rsize", CTLTYPE_U32, KEG_RSIZE, "Bytes from item to item"},
     {"limit.bucket_max", CTLTYPE_U64, LIMIT_BUCKET_MAX,
 	"Free items that the caches may have room for"},
+    {"limit.high", CTLTYPE_U64, LIMIT_HIGH, "High water mark, 0 for none"},
     {"limit.items", CTLTYPE_U64, LIMIT_NOW, "Items allocated and cached"},
+    {"limit.low", CTLTYPE_U64, LIMIT_LOW, "Low water mark"},
     {"limit.max_items", CTLTYPE_U64, LIMIT_MAX_ITEMS,
 	"Limit on items allocated and cached, 0 for none"},
+    {"limit.peak", CTLTYPE_U64, LIMIT_PEAK,
+	"Most items allocated, or cached by CPUs, ever"},
     {"limit.sleepers", CTLTYPE_U32, LIMIT_ASLEEP,
 	"Threads that sleep at the limit"},
     {"limit.sleeps", CTLTYPE_U64, LIMIT_SLEPT, "Sleeps at the limit, ever"},

@@ -35,6 +35,7 @@ waiter_queue(struct uma_zone *zone, struct limit_waiter *s)
 		return -1;
 	}
 	zone_drain(zone);
+	watermark_look(zone);
 	return 0;
 }
 
@@ -60,6 +61,7 @@ uma_zone_wait(uma_zone_t zone, struct uma_waiter *w, uma_wait_fn fn, void *arg)
 		atomic_fetch_add(&zone->uz_limit.l_reserved, 1);
 		atomic_store(&s->lw_state, WAIT_GRANTED);
 		limit_call(zone, fn, arg);
+		watermark_look(zone);
 		return 0;
 	}
 	zone_warn_full(zone);
@@ -108,5 +110,6 @@ uma_zone_wait_cancel(uma_zone_t zone, struct uma_waiter *w)
 		return 0;
 	atomic_fetch_sub(&zone->uz_limit.l_reserved, 1);
 	limit_give(zone, 1);
+	watermark_look(zone);
 	return 1;
 }

@@ -215,6 +215,7 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 	for (int k = 0; k < zone->uz_domains; k++)
 		depot_init(&zone->uz_depot[k]);
 	limit_init(&zone->uz_limit);
+	watermark_init(&zone->uz_watermark);
 	zone->uz_name_size = strlen(name) + 1;
 	zone->uz_name = meta_alloc(zone->uz_name_size, 0);
 	if (zone->uz_name == NULL)
@@ -347,6 +348,7 @@ uma_zdestroy(uma_zone_t zone)
 	    uma_escape(name, sizeof name, zone->uz_name));
 	zlist_remove(zone);
 	limit_forget(zone);
+	watermark_forget(zone);
 	/* Fini hooks may still free items of this zone: they pass the cache. */
 	limit_hold(zone, HOLD_NOCACHE);
 	zone_drain(zone);

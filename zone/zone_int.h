@@ -30,6 +30,7 @@ enum {
 	HOLD_OVER = 2, /* more items than a lowered limit allows */
 	HOLD_DEAD = 4, /* destroyed */
 	HOLD_NOCACHE = 8, /* NOBUCKET, or every call looks at the slab */
+	HOLD_WATERMARK = 16, /* marks too close for any bucket */
 };
 
 struct limit {
@@ -59,6 +60,20 @@ struct maxaction {
 	_Atomic(uma_maxaction_t) ma_fn;
 	_Atomic uint32_t ma_pending; /* stops that it has not run for */
 	_Atomic uintptr_t ma_runner; /* the thread that runs it; 0: none */
+};
+
+/* Calls when many items are in use, and few again: watermark.c. */
+struct watermark {
+	_Atomic bool wm_on;
+	_Atomic bool wm_is_high; /* the level that was told last */
+	_Atomic uint32_t wm_bucket_cap; /* no larger buckets; 0: none at all */
+	_Atomic uint64_t wm_low;
+	_Atomic uint64_t wm_high;
+	_Atomic uint64_t wm_room; /* in the caches of all CPUs */
+	_Atomic uintptr_t wm_runner; /* the thread that calls; 0: none */
+	/* the runner's */
+	void (*wm_fn)(struct uma_zone *zone, void *arg, int level);
+	void *wm_arg;
 };
 
 /* The working set of a depot, in items; depot.c says how it is estimated. */
@@ -97,6 +112,8 @@ struct uma_zone {
 	_Atomic uint64_t uz_bucket_bytes_max; /* of that; UINT64_MAX: no cap */
 	uint64_t uz_item_bytes; /* stride, times copies */
 	struct limit uz_limit;
+	_Atomic uint64_t uz_out; /* items neither in the keg nor in a depot */
+	_Atomic uint64_t uz_peak; /* most of them, ever */
 	_Atomic uint64_t uz_allocs; /* by misses, less those undone by ctors */
 	_Atomic uint64_t uz_fails;
 	_Atomic uint64_t uz_sleeps;
@@ -117,6 +134,7 @@ struct uma_zone {
 	uint32_t uz_name_cnt; /* name.c: behind the name in the tree; or 0 */
 	struct uma_zone *uz_name_next; /* name.c: in its chain; list's lock */
 	struct maxaction uz_maxaction;
+	struct watermark uz_watermark;
 	size_t uz_name_size;
 	char *uz_name;
 
@@ -383,6 +401,7 @@ void limit_forget(struct uma_zone *zone);
 /* Items that are out of the keg. */
 uint64_t limit_items(struct uma_zone *zone);
 void limit_hold(struct uma_zone *zone, uint32_t why);
+void limit_unhold(struct uma_zone *zone, uint32_t why);
 /* In the child of a fork nobody sleeps; all locks are free by then. */
 void limit_fork_child(struct uma_zone *zone);
 
@@ -391,6 +410,50 @@ limit_holds(const struct uma_zone *zone)
 {
 	return atomic_load_explicit(
 	    &zone->uz_limit.l_holds, memory_order_relaxed);
+}
+
+/* ---- watermark.c ---- */
+
+void watermark_init(struct watermark *w);
+/* out is how many are out now. */
+void watermark_peak(struct uma_zone *zone, uint64_t out);
+/* No marks any more. */
+void watermark_forget(struct uma_zone *zone);
+void watermark_fork_child(struct uma_zone *zone);
+
+/* n items leave the keg or a depot, to be allocated. */
+static inline void
+watermark_rise(struct uma_zone *zone, uint64_t n)
+{
+	uint64_t out = atomic_fetch_add(&zone->uz_out, n) + n;
+
+	if (uma_unlikely(out > atomic_load_explicit(
+				   &zone->uz_peak, memory_order_relaxed)))
+		watermark_peak(zone, out);
+}
+
+/* The same, to be moved on to the keg. */
+static inline void
+watermark_pass(struct uma_zone *zone, uint64_t n)
+{
+	atomic_fetch_add(&zone->uz_out, n);
+}
+
+/* n items have come to the keg or a depot. */
+static inline void
+watermark_fall(struct uma_zone *zone, uint64_t n)
+{
+	atomic_fetch_sub(&zone->uz_out, n);
+}
+
+/* Call what is due; no lock held, nothing in hand that others wait for. */
+void watermark_run(struct uma_zone *zone);
+static inline void
+watermark_look(struct uma_zone *zone)
+{
+	if (uma_unlikely(atomic_load_explicit(
+		&zone->uz_watermark.wm_on, memory_order_relaxed)))
+		watermark_run(zone);
 }
 
 /* ---- warn.c ---- */
