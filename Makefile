@@ -9,6 +9,7 @@
 # uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
 # CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR DESTDIR,
 # DEBUG=1|2, SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
+# USDT=auto|yes|no (static probes: where sys/sdt.h is, insist on it, none),
 # DEPS=no (never look for missing packages, never install one), RERUN=no (check
 # without the second run).
 
@@ -26,6 +27,7 @@ MAN3    = uma.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
+MAN7    = uma_probes.7
 MAN8    = umactl.8 umastat.8
 TOOLS   = umactl umastat
 
@@ -47,9 +49,14 @@ STAGE = $(abspath $(O))/stage
 
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer)
+USDT     ?= auto
+USDT_yes  = -DUMA_PROBES=1
+USDT_no   = -DUMA_PROBES=0
+$(if $(filter auto yes no,$(USDT)),,$(error USDT=$(USDT): auto, yes or no))
+
 WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes
 FLAGS = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -MMD -MP $(SANFLAGS) \
-	$(if $(DEBUG),-DUMA_DEBUG=$(DEBUG)) $(CPPFLAGS) $(CFLAGS) -fno-lto
+	$(if $(DEBUG),-DUMA_DEBUG=$(DEBUG)) $(USDT_$(USDT)) $(CPPFLAGS) $(CFLAGS) -fno-lto
 
 # The include path is the layering: a folder sees only those it may use.
 INC_pages    = -Iinclude -Ipages
@@ -114,10 +121,13 @@ $(O)/%.o: %.c $(O)/.flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(INC_$(patsubst %/,%,$(dir $*))) -c -o $@ $<
 
-# One object whose hidden names are local, so that a program may use them too.
+# One object whose hidden names are local, so that a program may use them too;
+# but for the mark by which all probes of a file find their addresses, of which
+# the linker keeps one.
 $(O)/libuma.o: $(OBJS) $(O)/.files
 	$(call say,LD)
-	$(Q)$(LD) -r -o $@ $(OBJS) && $(OBJCOPY) --localize-hidden $@
+	$(Q)$(LD) -r -o $@ $(OBJS) && $(OBJCOPY) --localize-hidden $@ && \
+		$(OBJCOPY) --globalize-symbol=_.stapsdt.base $@
 
 $(O)/libuma.a: $(O)/libuma.o
 	$(call say,AR)
@@ -194,7 +204,8 @@ $(TORTURE): %: %.o $(TOBJS)
 # Examples are what a user would write, against the installed library only: a
 # file each, or a folder.
 $(O)/stage/.done: $(LIBS) $(PROGRAMS) $(HEADERS:%=include/%) \
-		$(MAN3:%=man/%) $(MAN8:%=man/%) $(OVERLAY:%=include/overlay/%) Makefile
+		$(MAN3:%=man/%) $(MAN7:%=man/%) $(MAN8:%=man/%) \
+		$(OVERLAY:%=include/overlay/%) Makefile
 	$(call say,STAGE)
 	@rm -rf $(STAGE)
 	@$(MAKE) --no-print-directory install DESTDIR= PREFIX=$(STAGE) \
@@ -285,12 +296,13 @@ install uninstall: ovl = "$(DESTDIR)$(INCLUDEDIR)"/libuma-freebsd
 install uninstall: lib = "$(DESTDIR)$(LIBDIR)"
 install uninstall: bin = "$(DESTDIR)$(BINDIR)"
 install uninstall: man = "$(DESTDIR)$(MANDIR)/man3"
+install uninstall: man7 = "$(DESTDIR)$(MANDIR)/man7"
 install uninstall: man8 = "$(DESTDIR)$(MANDIR)/man8"
 install uninstall: doc = "$(DESTDIR)$(DOCDIR)"
 
 install: all
 	@mkdir -p $(inc)/uma $(ovl)/sys $(ovl)/vm $(lib)/pkgconfig $(bin) \
-		$(man) $(man8) $(doc)
+		$(man) $(man7) $(man8) $(doc)
 	$(Q)$(foreach h,$(HEADERS),install -m 644 include/$h $(inc)/$h &&) :
 	$(Q)$(foreach h,$(OVERLAY),install -m 644 include/overlay/$h \
 		$(ovl)/$h &&) :
@@ -301,6 +313,7 @@ install: all
 	$(Q)printf '%s\n' "$$PC" >$(lib)/pkgconfig/libuma.pc
 	$(Q)printf '%s\n' "$$PC_FREEBSD" >$(lib)/pkgconfig/libuma-freebsd.pc
 	$(Q)install -m 755 $(PROGRAMS) $(bin)
+	$(Q)install -m 644 $(MAN7:%=man/%) $(man7)
 	$(Q)install -m 644 $(MAN8:%=man/%) $(man8)
 	$(Q)install -m 644 $(MAN3:%=man/%) $(man)
 	$(Q)$(man_names) | while read -r name page; do \
@@ -313,7 +326,7 @@ uninstall:
 	$(Q)rm -f $(HEADERS:%=$(inc)/%) $(OVERLAY:%=$(ovl)/%) \
 		$(addprefix $(lib)/pkgconfig/,libuma.pc libuma-freebsd.pc) \
 		$(addprefix $(lib)/,libuma.a libuma.so $(SONAME) $(SOFILE)) \
-		$(TOOLS:%=$(bin)/%) $(MAN8:%=$(man8)/%) \
+		$(TOOLS:%=$(bin)/%) $(MAN7:%=$(man7)/%) $(MAN8:%=$(man8)/%) \
 		$(MAN3:%=$(man)/%) $(doc)/LICENSE
 	$(Q)$(man_names) | while read -r name _; do \
 		rm -f $(man)/$$name.3; done

@@ -218,6 +218,7 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 		return false;
 	memcpy(zone->uz_name, name, zone->uz_name_size);
 	mine.kc_name = zone->uz_name;
+	mine.kc_zone = zone;
 	zone->uz_keg = keg_create(&mine);
 	return zone->uz_keg != NULL &&
 	       cache_init(&zone->uz_cache, &zone->uz_hot.cache);
@@ -262,6 +263,7 @@ zone_make(
 	else
 		cache_enable(&zone->uz_cache);
 	zlist_add(zone);
+	probe_zone_create(zone->uz_name, zone, size, kc->kc_align, flags);
 	return zone;
 }
 
@@ -353,6 +355,7 @@ uma_zdestroy(uma_zone_t zone)
 	    limit_items(zone) - atomic_load(&zone->uz_limit.l_reserved);
 	struct keg_stat ks;
 	keg_stat(zone->uz_keg, &ks);
+	probe_zone_destroy(zone->uz_name, zone, items);
 	if (items != 0)
 		zone_say_leak(zone, items);
 	else if (ks.ks_slabs == 0)
