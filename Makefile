@@ -8,16 +8,16 @@
 # all (the default), examples, check-all, lint, stress, bench, install,
 # uninstall, dist, deps, deps-all and clean are the other targets.  Knobs:
 # CC CFLAGS LDFLAGS, PREFIX BINDIR LIBDIR INCLUDEDIR MANDIR GDBDIR DESTDIR,
-# DEBUG=1|2, SAN=address,undefined|thread, V=1 (show commands), O= (where to build),
-# DEPS=no (never look for missing packages, never install one), RERUN=no (check
-# without the second run).
+# DEBUG=1|2, SAN=address,undefined|thread, USDT=auto|yes|no (static probes:
+# where sys/sdt.h is, insist on it, none), V=1 (show commands), O= (where to
+# build), DEPS=no (never look for missing packages, never install one), RERUN=no
+# (check without the second run).
 
 VERSION := $(shell sed -n 's/.*UMA_VERSION_STRING "\(.*\)"/\1/p' include/uma.h)
 SONAME  := libuma.so.$(firstword $(subst ., ,$(VERSION)))
 SOFILE  := libuma.so.$(VERSION)
 
 # What is installed is written down here, never collected by a wildcard.
-<<<<<<< HEAD
 HEADERS = uma.h uma/control.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h \
 	uma/seq_aarch64.h uma/seq_x86_64.h uma/stat.h uma/stream.h \
 	uma/sysctl.h uma/wait.h uma/watermark.h uma/whatis.h
@@ -28,7 +28,7 @@ MAN3    = uma.3 uma_control.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 \
 	uma_whatis.3 uma_zalloc.3 uma_zalloc_bulk.3 uma_zalloc_domain.3 \
 	uma_zcreate.3 uma_zone_set_max.3 uma_zone_set_watermark.3 \
 	uma_zone_wait.3 zpcpu_get.3
-MAN7    = uma_gdb.7
+MAN7    = uma_gdb.7 uma_probes.7
 MAN8    = umactl.8 umastat.8
 TOOLS   = umactl umastat
 
@@ -52,9 +52,14 @@ STAGE = $(abspath $(O))/stage
 
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer)
+USDT     ?= auto
+USDT_yes  = -DUMA_PROBES=1
+USDT_no   = -DUMA_PROBES=0
+$(if $(filter auto yes no,$(USDT)),,$(error USDT=$(USDT): auto, yes or no))
+
 WARN  = -Wall -Wextra -Wshadow -Wstrict-prototypes
 FLAGS = -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -MMD -MP $(SANFLAGS) \
-	$(if $(DEBUG),-DUMA_DEBUG=$(DEBUG)) $(CPPFLAGS) $(CFLAGS) -fno-lto
+	$(if $(DEBUG),-DUMA_DEBUG=$(DEBUG)) $(USDT_$(USDT)) $(CPPFLAGS) $(CFLAGS) -fno-lto
 
 # The include path is the layering: a folder sees only those it may use.
 INC_pages    = -Iinclude -Ipages
@@ -119,10 +124,13 @@ $(O)/%.o: %.c $(O)/.flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(FLAGS) $(INC_$(patsubst %/,%,$(dir $*))) -c -o $@ $<
 
-# One object whose hidden names are local, so that a program may use them too.
+# One object whose hidden names are local, so that a program may use them too;
+# but for the mark by which all probes of a file find their addresses, of which
+# the linker keeps one.
 $(O)/libuma.o: $(OBJS) $(O)/.files
 	$(call say,LD)
-	$(Q)$(LD) -r -o $@ $(OBJS) && $(OBJCOPY) --localize-hidden $@
+	$(Q)$(LD) -r -o $@ $(OBJS) && $(OBJCOPY) --localize-hidden $@ && \
+		$(OBJCOPY) --globalize-symbol=_.stapsdt.base $@
 
 $(O)/libuma.a: $(O)/libuma.o
 	$(call say,AR)

@@ -147,6 +147,7 @@ keg_slab_free(struct keg *keg, struct slab *s)
 	const struct layout *l = &keg->uk_layout;
 	size_t from = l->l_pages, to = l->l_pages;
 
+	SLAB_PROBE(slab_free, keg, s);
 	if (keg_places_tell(keg) && !s->us_kept)
 		slab_untouched(keg, s, &from, &to);
 	pages_free_touched(
@@ -192,6 +193,7 @@ keg_slab_alloc(struct keg *keg, int domain)
 	s->us_domain = (uint8_t)pages_domain_of(run);
 	s->us_memory = memory;
 	CDS_INIT_LIST_HEAD(&s->us_link);
+	SLAB_PROBE(slab_alloc, keg, s);
 	return s;
 }
 

@@ -9,6 +9,7 @@
 #include "hash.h"
 #include "pages_int.h"
 #include "slab.h"
+#include "uma_probe_int.h"
 
 /*
  * A domain's slabs: without a free item, the fullest first, the empty last; but
@@ -75,6 +76,11 @@ keg_settled(struct keg *keg)
 		UMA_ASSERT(keg_is_valid_locked(keg), "zone '%s'",
 		    keg->uk_config.kc_name);
 }
+
+#define SLAB_PROBE(name, keg, s)                                         \
+	probe_##name((keg)->uk_config.kc_name, (keg)->uk_config.kc_zone, \
+	    (s)->us_run, (keg)->uk_layout.l_pages *UMA_PAGE_SIZE,        \
+	    (s)->us_items, (s)->us_domain)
 
 static inline char *
 slab_item(const struct keg *keg, const struct slab *s, size_t i)

@@ -23,6 +23,7 @@ size_t keg_header_size(size_t items);
 
 struct keg_config {
 	const char *kc_name; /* kept by the zone, outlives the keg */
+	const void *kc_zone; /* its address, for probes */
 	size_t kc_size; /* bytes an item */
 	size_t kc_align; /* bytes, a power of two */
 	uint32_t kc_flags; /* UMA_ZONE_* */

@@ -37,6 +37,9 @@ missing() {
 	# does not depend on the machine.
 	has spin || ! has apt-get || echo spin
 	has aarch64-linux-gnu-gcc || ! has apt-get || echo aarch64
+	# Static probes, and who watches them: optional, so only where it is easy.
+	header sys/sdt.h || ! has apt-get || echo sdt
+	has gdb || ! has apt-get || echo gdb
 	sanitizers || echo sanitizers
 }
 
@@ -56,6 +59,8 @@ apt() {
 		echo "$1" ;;
 	urcu | numa) echo "lib$1-dev" ;;
 	aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
+	sdt) echo systemtap-sdt-dev ;;
+	gdb) echo gdb ;;
 	esac
 }
 dnf_() {

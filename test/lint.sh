@@ -202,7 +202,9 @@ in_library() {
 		awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u
 }
 in_archive() {
-	nm -g --defined-only "$O/libuma.a" | awk 'NF == 3 { print $3 }' | sort -u
+	# The mark of static probes is the linker's business.
+	nm -g --defined-only "$O/libuma.a" |
+		awk 'NF == 3 && $3 != "_.stapsdt.base" { print $3 }' | sort -u
 }
 in_map() {
 	sed -n '/global:/,/local:/s/^[ 	]*\([a-z0-9_]*\);.*/\1/p' \

@@ -101,6 +101,7 @@ if [ -z "$SAN" ]; then
 	script inline sh test/inline.sh "$STAGE" "$O"
 	script gdb sh test/gdb/run.sh "$STAGE" "$O"
 	script hits sh test/hits.sh "$O"
+	script probes sh test/probes.sh "$STAGE" "$O"
 	script aarch64 sh test/aarch64.sh "$O"
 	# Nearly a minute: once, with the variants of check-all.
 	[ "$RERUN" = no ] && script model sh test/model/check.sh

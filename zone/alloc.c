@@ -82,6 +82,16 @@ zalloc_undo(struct uma_zone *zone, void *item)
 	watermark_look(zone);
 }
 
+void
+zalloc_failed(struct uma_zone *zone, int error)
+{
+	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
+	error = error != 0 ? error : ENOMEM;
+	probe_alloc_fail(zone->uz_name, zone, error);
+	maxaction_run(zone);
+	errno = error;
+}
+
 static void
 item_zero(const struct uma_zone *zone, void *item)
 {
@@ -113,6 +123,7 @@ zalloc_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 
 	if (uma_likely(error == 0))
 		return item;
+	probe_alloc_fail(zone->uz_name, zone, error);
 	zalloc_undo(zone, item);
 	errno = error;
 	return NULL;
@@ -144,7 +155,9 @@ zone_wait_memory(struct uma_zone *zone, int64_t until, int *tries)
 	if (warn_due(&zone->uz_wait_at, WAIT_SAY_NS))
 		uma_message("uma: zone '%s': waiting for memory",
 		    uma_escape(name, sizeof name, zone->uz_name));
+	probe_sleep(zone->uz_name, zone, PROBE_SLEEP_MEMORY);
 	uma_wait(&never, 0, uma_min(ns, WAIT_LONGEST_NS));
+	probe_wakeup(zone->uz_name, zone, PROBE_SLEEP_MEMORY, true);
 	return true;
 }
 
@@ -269,10 +282,7 @@ zalloc_slow(
 			 : zone_fetch_domain(zone, domain, flags, &error);
 	watermark_look(zone);
 	if (item == NULL) {
-		atomic_fetch_add_explicit(
-		    &zone->uz_fails, 1, memory_order_relaxed);
-		maxaction_run(zone);
-		errno = error != 0 ? error : ENOMEM;
+		zalloc_failed(zone, error);
 		return NULL;
 	}
 	/* What was tried in vain on the way is nobody's business. */

@@ -157,10 +157,8 @@ bulk_destruct(struct uma_zone *zone, void **items, int n)
 static int
 bulk_fail(struct uma_zone *zone, int error)
 {
-	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
-	maxaction_run(zone);
 	watermark_look(zone);
-	errno = error != 0 ? error : ENOMEM;
+	zalloc_failed(zone, error);
 	return 0;
 }
 
@@ -176,7 +174,9 @@ bulk_back_off(struct uma_zone *zone, int tries)
 		atomic_fetch_add_explicit(
 		    &zone->uz_sleeps, 1, memory_order_relaxed);
 	int64_t ns = BACK_OFF_FIRST_NS << uma_min(tries - 1, 10);
+	probe_sleep(zone->uz_name, zone, PROBE_SLEEP_LIMIT);
 	uma_wait(&never, 0, uma_min(ns, BACK_OFF_LONGEST_NS));
+	probe_wakeup(zone->uz_name, zone, PROBE_SLEEP_LIMIT, true);
 }
 
 /*

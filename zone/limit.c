@@ -329,8 +329,10 @@ static bool
 limit_sleep(struct uma_zone *zone, int64_t until)
 {
 	struct limit_waiter self = {.lw_fn = NULL};
+	bool got = true;
 
 	atomic_fetch_add_explicit(&zone->uz_sleeps, 1, memory_order_relaxed);
+	probe_sleep(zone->uz_name, zone, PROBE_SLEEP_LIMIT);
 	limit_queue(zone, &self);
 	/* What was freed into the caches before the hold. */
 	if (limit_is_queued(&self))
@@ -339,13 +341,13 @@ limit_sleep(struct uma_zone *zone, int64_t until)
 		int64_t ns = until == UNTIL_NEVER ? -1 : until - uma_now_ns();
 
 		if (until != UNTIL_NEVER && ns <= 0) {
-			if (limit_leave(zone, &self))
-				return false;
+			got = !limit_leave(zone, &self);
 			continue;
 		}
 		uma_wait(&self.lw_state, WAIT_QUEUED, ns);
 	}
-	return true;
+	probe_wakeup(zone->uz_name, zone, PROBE_SLEEP_LIMIT, got);
+	return got;
 }
 
 bool
@@ -360,13 +362,20 @@ limit_try(struct uma_zone *zone)
 	return limit_take(zone, 1) == 1;
 }
 
+void
+limit_stops(struct uma_zone *zone)
+{
+	probe_limit(zone->uz_name, zone, limit_items(zone), limit_max(zone));
+	zone_warn_full(zone);
+	maxaction_note(zone);
+}
+
 bool
 limit_acquire(struct uma_zone *zone, int flags, int64_t until)
 {
 	if (limit_try(zone))
 		return true;
-	zone_warn_full(zone);
-	maxaction_note(zone);
+	limit_stops(zone);
 	if (flags & M_NOWAIT)
 		return false;
 	maxaction_run(zone);

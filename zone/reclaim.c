@@ -13,6 +13,7 @@ zone_drain(struct uma_zone *zone)
 {
 	struct bucket *b;
 
+	probe_zone_drain(zone->uz_name, zone);
 	cache_drain(&zone->uz_cache);
 	while ((b = cache_take_drained(&zone->uz_cache)) != NULL)
 		zone_release_bucket(zone, b);
@@ -28,6 +29,7 @@ zone_drain_domain(struct uma_zone *zone, int domain)
 {
 	struct bucket *b;
 
+	probe_zone_drain(zone->uz_name, zone);
 	cache_drain(&zone->uz_cache);
 	while ((b = cache_take_drained(&zone->uz_cache)) != NULL) {
 		if (b->ub_cnt > 0)
@@ -56,7 +58,9 @@ zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 {
 	/* In depots that are not sorted any bucket may have its items. */
 	int caches = zone->uz_sorts ? domain : UMA_ANYDOMAIN;
+	size_t len = 0;
 
+	probe_reclaim_start(zone->uz_name, zone, request, domain);
 	if (request == UMA_RECLAIM_TRIM)
 		depot_trim(zone, caches);
 	else if (request == UMA_RECLAIM_DRAIN)
@@ -68,9 +72,10 @@ zone_reclaim(struct uma_zone *zone, int request, int domain, bool hooks)
 	zone_bucket_shrink(zone, request == UMA_RECLAIM_DRAIN_CPU);
 	if (hooks)
 		watermark_look(zone);
-	if (!hooks && zone->uz_fini)
-		return 0;
-	return keg_reclaim(zone->uz_keg, domain, false);
+	if (hooks || !zone->uz_fini)
+		len = keg_reclaim(zone->uz_keg, domain, false);
+	probe_reclaim_done(zone->uz_name, zone, request, domain, len);
+	return len;
 }
 
 /* Their zones are looked through as a whole, which has to be worth it. */

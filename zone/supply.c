@@ -83,6 +83,7 @@ zone_bucket_recycle(struct uma_zone *zone)
 	struct bucket *b = depot_take_oldest(zone);
 
 	if (b != NULL) {
+		probe_bucket_release(zone->uz_name, zone, b->ub_cnt);
 		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
 		b->ub_cnt = 0;
 	}
@@ -326,9 +327,12 @@ zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
 		b = depot_take(zone, domain, true);
 	if (b == NULL && zone->uz_domains > 1)
 		b = zone_fetch_far(zone, domain, asked, flags, error);
+	if (b == NULL)
+		return NULL;
 	/* A batch that an init cut short serves the caller all the same. */
-	if (b != NULL)
-		*error = 0;
+	*error = 0;
+	probe_bucket_refill(
+	    zone->uz_name, zone, b->ub_cnt, b->ub_cpu == CPU_FRESH);
 	return b;
 }
 
@@ -342,8 +346,10 @@ zone_release(struct uma_zone *zone, void **items, int n)
 void
 zone_release_bucket(struct uma_zone *zone, struct bucket *b)
 {
-	if (b->ub_cnt > 0)
+	if (b->ub_cnt > 0) {
+		probe_bucket_release(zone->uz_name, zone, b->ub_cnt);
 		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
+	}
 	zone_bucket_free(zone, b);
 }
 

@@ -64,8 +64,7 @@ uma_zone_wait(uma_zone_t zone, struct uma_waiter *w, uma_wait_fn fn, void *arg)
 		watermark_look(zone);
 		return 0;
 	}
-	zone_warn_full(zone);
-	maxaction_note(zone);
+	limit_stops(zone);
 	maxaction_run(zone);
 	return waiter_queue(zone, s);
 }
@@ -98,6 +97,7 @@ uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
 	atomic_store(&s->lw_state, WAIT_GRANTED);
 	errno = error != 0 ? error : ENOMEM;
+	probe_alloc_fail(zone->uz_name, zone, errno);
 	return NULL;
 }
 

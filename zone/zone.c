@@ -222,6 +222,7 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 		return false;
 	memcpy(zone->uz_name, name, zone->uz_name_size);
 	mine.kc_name = zone->uz_name;
+	mine.kc_zone = zone;
 	zone->uz_keg = keg_create(&mine);
 	return zone->uz_keg != NULL &&
 	       cache_init(&zone->uz_cache, &zone->uz_hot.cache);
@@ -266,6 +267,7 @@ zone_make(
 	else
 		cache_enable(&zone->uz_cache);
 	zlist_add(zone);
+	probe_zone_create(zone->uz_name, zone, size, kc->kc_align, flags);
 	return zone;
 }
 
@@ -359,6 +361,7 @@ uma_zdestroy(uma_zone_t zone)
 	struct keg_stat ks;
 	keg_stat(zone->uz_keg, &ks);
 	atomic_fetch_add(&lost, ks.ks_slabs * ks.ks_slab_size);
+	probe_zone_destroy(zone->uz_name, zone, items);
 	if (items != 0)
 		zone_say_leak(zone, items);
 	else if (ks.ks_slabs == 0)

@@ -15,6 +15,7 @@
 #include "percpu_int.h"
 #include "slab_int.h"
 #include "uma_int.h"
+#include "uma_probe_int.h"
 
 /* One word: items in the low bits, sleepers above, and changes of the limit. */
 #define LIMIT_ITEMS_BITS 38
@@ -286,6 +287,8 @@ int zalloc_check_flags(const struct uma_zone *zone, int flags);
 /* Abort if the zone was destroyed. */
 void zalloc_check_alive(const struct uma_zone *zone);
 void zfree_check_alive(struct uma_zone *zone, void *item);
+/* An allocation fails: counted, told, errno; error is a hook's errno, or 0. */
+void zalloc_failed(struct uma_zone *zone, int error);
 /* The ctor and M_ZERO.  The ctor's errno, or 0; nothing is undone. */
 int item_construct(struct uma_zone *zone, void *item, void *arg, int flags);
 /*
@@ -383,6 +386,8 @@ uint64_t limit_take(struct uma_zone *zone, uint64_t n);
  */
 #define UNTIL_NEVER INT64_MAX
 bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
+/* It stops an allocation: tell everybody who wants to know. */
+void limit_stops(struct uma_zone *zone);
 void limit_give(struct uma_zone *zone, uint64_t n);
 /* One unit, after a drain if need be; false: the zone is full. */
 bool limit_try(struct uma_zone *zone);
