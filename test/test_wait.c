@@ -323,6 +323,43 @@ START_TEST(an_allocation_that_fails_keeps_its_reservation)
 }
 END_TEST
 
+static void *
+lift_main(void *arg)
+{
+	test_sleep_ms(30);
+	MUST(setrlimit(RLIMIT_AS, arg) == 0, "no rlimit");
+	return NULL;
+}
+
+START_TEST(an_allocation_that_succeeds_keeps_errno)
+{
+	uma_zone_t z = uma_zcreate("late", (size_t)1 << 30, NULL, NULL, NULL,
+	    NULL, UMA_ALIGN_PTR, 0);
+	struct rlimit some, none;
+	struct client c;
+
+	if (TEST_ASAN || TEST_TSAN)
+		return; /* need the address space for themselves */
+	uma_set_warning_sink(mute_sink, NULL);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &some), 0);
+	none = some;
+	none.rlim_cur = (rlim_t)64 << 20;
+	queue(&c, z);
+	pthread_t t = thread_start(lift_main, &some);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	errno = 0;
+	ck_assert_ptr_null(uma_zalloc_waited(z, &c.w, NULL, M_NOWAIT));
+	ck_assert_int_eq(errno, ENOMEM);
+	errno = 0;
+	c.item = uma_zalloc_waited(z, &c.w, NULL, M_WAITOK);
+	ck_assert_ptr_nonnull(c.item);
+	ck_assert_int_eq(errno, 0);
+	thread_join(t);
+	uma_zfree(z, c.item);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- the end of a zone, and fork ---- */
 
 START_TEST(destroying_the_zone_forgets_who_waits)
@@ -469,6 +506,7 @@ suite(void)
 	tcase_add_test(tc, a_long_queue_is_no_deep_stack);
 	tcase_add_test(tc, a_function_may_wait_again);
 	tcase_add_test(tc, an_allocation_that_fails_keeps_its_reservation);
+	tcase_add_test(tc, an_allocation_that_succeeds_keeps_errno);
 	tcase_add_test(tc, destroying_the_zone_forgets_who_waits);
 	tcase_add_test(tc, a_child_has_the_reservations_and_nobody_who_waits);
 	tcase_add_test(tc, no_turn_is_lost_among_threads);

@@ -72,7 +72,7 @@ void *
 uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 {
 	struct limit_waiter *s = waiter_limit(w);
-	int error = 0;
+	int error = 0, saved = errno;
 
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
@@ -82,8 +82,10 @@ uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 	}
 	void *item = zone_import_one(
 	    zone, zone_import_domain(zone), flags, UNTIL_NEVER, &error);
-	if (item != NULL)
+	if (item != NULL) {
+		errno = saved;
 		error = item_construct(zone, item, arg, flags);
+	}
 	if (item != NULL && error == 0) {
 		atomic_fetch_sub(&zone->uz_limit.l_reserved, 1);
 		atomic_fetch_add_explicit(
