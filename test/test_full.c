@@ -236,8 +236,8 @@ lift_main(void *arg)
 
 START_TEST(zwait_that_succeeds_keeps_errno)
 {
-	uma_zone_t z = uma_zcreate("late", (size_t)1 << 30, NULL, NULL, NULL,
-	    NULL, UMA_ALIGN_PTR, 0);
+	uma_zone_t z = uma_zcreate(
+	    "late", (size_t)1 << 30, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
 	struct rlimit some, none;
 
 	if (TEST_ASAN || TEST_TSAN)

@@ -64,8 +64,8 @@ static void
 client_wait(struct client *c)
 {
 	atomic_fetch_add(&c->waits, 1);
-	MUST(uma_zone_wait(mix.zone, &c->w, on_turn, c) == 0, "wait: %d",
-	    errno);
+	MUST(
+	    uma_zone_wait(mix.zone, &c->w, on_turn, c) == 0, "wait: %d", errno);
 }
 
 static void
@@ -184,8 +184,8 @@ mix_alloc(struct client *c, int held, uint64_t r)
 	case 2:
 	case 3:
 	case 4:
-		return uma_zalloc_timed(mix.zone, NULL, M_WAITOK,
-		    (int64_t)(r / 8 % 60000) - 10000);
+		return uma_zalloc_timed(
+		    mix.zone, NULL, M_WAITOK, (int64_t)(r / 8 % 60000) - 10000);
 	case 5:
 		if (uma_zalloc_bulk(mix.zone, item, 2, M_NOWAIT) == 0)
 			return NULL;
