@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1
 
 #include <limits.h>
+#include <uma/sysctl.h>
 
 #include "sleepers.h"
 
@@ -119,6 +120,38 @@ START_TEST(a_negative_number_changes_nothing)
 }
 END_TEST
 
+static void
+set_zone_cache_max(uint64_t bytes)
+{
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.zone_cache_max", NULL, NULL,
+			     &bytes, sizeof bytes),
+	    0);
+}
+
+START_TEST(a_cap_outlives_a_setting_that_was_smaller)
+{
+	uint64_t most = 0;
+	size_t len = sizeof most;
+
+	set_zone_cache_max(10 * 4096);
+	uma_zone_t z = capped("capped", 4096, 0, 20);
+	use(z);
+	ck_assert_uint_le(stat_of(z).free_cached, 10);
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.capped.limit.bucket_max",
+			     &most, &len, NULL, 0),
+	    0);
+	ck_assert_uint_eq(most, 10);
+	set_zone_cache_max(1 << 30);
+	use(z);
+	ck_assert_uint_le(stat_of(z).free_cached, 20);
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.capped.limit.bucket_max",
+			     &most, &len, NULL, 0),
+	    0);
+	ck_assert_uint_eq(most, 20);
+	uma_zdestroy(z);
+}
+END_TEST
+
 START_TEST(limit_and_cap_do_not_change_each_other)
 {
 	void *item[300];
@@ -228,6 +261,7 @@ suite(void)
 	tcase_add_test(tc, with_zero_nothing_is_cached);
 	tcase_add_test(tc, a_lowered_cap_holds_when_the_call_returns);
 	tcase_add_test(tc, a_negative_number_changes_nothing);
+	tcase_add_test(tc, a_cap_outlives_a_setting_that_was_smaller);
 	tcase_add_test(tc, limit_and_cap_do_not_change_each_other);
 	tcase_add_test(tc, a_sleeper_gets_what_a_capped_zone_frees);
 	tcase_add_test(tc, it_changes_on_a_zone_in_use);
