@@ -21,7 +21,8 @@
  * waiter is the program's, and nothing here looks at it.
  *
  * The word also counts changes of the limit: a taker that has read the old
- * limit fails to change the word after set_max did.
+ * limit fails to change the word after set_max did.  The count is short, so
+ * that a taker who slept through all of it looks at the limit again.
  *
  * The word is changed without a lock.  l_lock guards the list, the holds and
  * thereby whether the cache is enabled; a giver that sees sleepers or a hold
@@ -101,7 +102,10 @@ limit_take(struct uma_zone *zone, uint64_t n)
 		grant = limit_share(n, max - busy);
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
 	    memory_order_acq_rel, memory_order_acquire));
-	return grant;
+	if (uma_likely(busy + grant <= limit_max(zone)))
+		return grant;
+	limit_give(zone, grant); /* the count of changes had come round */
+	return 0;
 }
 
 /* ---- holds ---- */
