@@ -54,10 +54,12 @@ START_TEST(at_the_limit_it_ends_when_its_time_is_over)
 	times_out(z, 0);
 	times_out(z, -5);
 	times_out(z, INT64_MIN / 2);
+	ck_assert_uint_eq(stat_of(z).sleeps, 0);
 	times_out(z, 1);
 	times_out(z, 30 * MS);
 	struct uma_zone_stat st = stat_of(z);
 	ck_assert_uint_eq(st.fails, 5);
+	ck_assert_uint_ge(st.sleeps, 1);
 	ck_assert_uint_eq(st.used, 2);
 	errno = 0;
 	ck_assert_ptr_null(uma_zalloc_timed(z, NULL, M_NOWAIT, INT64_MAX));
@@ -67,6 +69,31 @@ START_TEST(at_the_limit_it_ends_when_its_time_is_over)
 	give(z, item, 2);
 	take(z, item, 2);
 	give(z, item, 2);
+	uma_zdestroy(z);
+}
+END_TEST
+
+static void *victim;
+
+static void
+free_victim(uma_zone_t zone, int pending)
+{
+	(void)pending;
+	uma_zfree(zone, victim);
+}
+
+START_TEST(without_any_time_it_has_what_the_action_freed)
+{
+	uma_zone_t z = page_zone("action", 1);
+
+	uma_zone_set_maxaction(z, free_victim);
+	victim = uma_zalloc(z, M_NOWAIT);
+	for (int i = 0; i < 10; i++) {
+		victim = uma_zalloc_timed(z, NULL, M_WAITOK, 0);
+		ck_assert_ptr_nonnull(victim);
+	}
+	ck_assert_uint_eq(stat_of(z).sleeps, 0);
+	uma_zfree(z, victim);
 	uma_zdestroy(z);
 }
 END_TEST
@@ -279,6 +306,7 @@ suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, it_is_an_allocation_like_any_other);
 	tcase_add_test(tc, at_the_limit_it_ends_when_its_time_is_over);
+	tcase_add_test(tc, without_any_time_it_has_what_the_action_freed);
 	tcase_add_test(tc, a_ctor_that_fails_is_not_a_matter_of_time);
 	tcase_add_test(tc, a_free_ends_the_wait);
 	tcase_add_test(tc, whoever_leaves_the_queue_does_not_disturb_it);

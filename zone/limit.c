@@ -361,6 +361,9 @@ limit_acquire(struct uma_zone *zone, int flags, int64_t until)
 	if (flags & M_NOWAIT)
 		return false;
 	maxaction_run(zone);
+	/* Not to hold the cache for nothing. */
+	if (until <= uma_now_ns())
+		return limit_try(zone);
 	return limit_sleep(zone, until);
 }
 
