@@ -252,7 +252,7 @@ mix_change(void *arg)
 	while (atomic_load(&mix.done) < THREADS) {
 		uint64_t r = test_rand(&rnd);
 
-		uma_zone_set_max(mix.zone, (int)(r % MOST) + 1);
+		uma_zone_set_max(mix.zone, (int)(r % (uint64_t)mix.limit) + 1);
 		if (r / 8 % 4 == 0)
 			uma_zone_set_maxcache(mix.zone, cap[r / 64 % 4]);
 		if (r / 8 % 4 == 1)
@@ -312,8 +312,41 @@ mix_end(void)
 	uma_zdestroy(mix.zone);
 }
 
+/* What the parent's other threads had is gone; what is left is exact. */
 static void
-mix_run(const char *test, int limit, bool changes)
+child_goes_on(void *arg)
+{
+	struct client mine = {.mode = KEEP};
+	void *item[3];
+
+	(void)arg;
+	uma_zone_set_maxaction(mix.zone, NULL);
+	for (int i = 0; i < THREADS * WAITERS; i++)
+		(void)uma_zone_wait_cancel(
+		    mix.zone, &mix.c[i / WAITERS][i % WAITERS].w);
+	uma_zone_reclaim(mix.zone, UMA_RECLAIM_DRAIN_CPU);
+	uma_zone_set_max(mix.zone, 0);
+	CHILD_MUST(uma_zone_exhausted(mix.zone) == 0);
+	int lost = uma_zone_get_cur(mix.zone);
+	CHILD_MUST(lost <= mix.limit);
+	CHILD_MUST(uma_zone_set_max(mix.zone, lost + 3) == lost + 3);
+	for (int i = 0; i < 3; i++)
+		CHILD_MUST((item[i] = uma_zalloc(mix.zone, M_NOWAIT)) != NULL);
+	CHILD_MUST(uma_zalloc(mix.zone, M_NOWAIT) == NULL);
+	CHILD_MUST(uma_zalloc_timed(mix.zone, NULL, M_WAITOK, 1000) == NULL);
+	CHILD_MUST(uma_zone_wait(mix.zone, &mine.w, on_turn, &mine) == 0);
+	CHILD_MUST(atomic_load(&mine.calls) == 0);
+	uma_zfree(mix.zone, item[0]);
+	CHILD_MUST(atomic_load(&mine.calls) == 1);
+	item[0] = uma_zalloc_waited(mix.zone, &mine.w, NULL, M_NOWAIT);
+	CHILD_MUST(item[0] != NULL);
+	for (int i = 0; i < 3; i++)
+		uma_zfree(mix.zone, item[i]);
+	CHILD_MUST(uma_zone_get_cur(mix.zone) == lost);
+}
+
+static void
+mix_run(const char *test, int limit, bool changes, int forks)
 {
 	pthread_t t[THREADS + 1];
 
@@ -326,6 +359,8 @@ mix_run(const char *test, int limit, bool changes)
 		t[i] = thread_start(mix_main, NULL);
 	if (changes)
 		t[THREADS] = thread_start(mix_change, NULL);
+	for (int i = 0; i < forks && atomic_load(&mix.done) == 0; i++)
+		in_child(child_goes_on, NULL);
 	mix_watch();
 	for (int i = 0; i < THREADS + changes; i++)
 		thread_join(t[i]);
@@ -336,19 +371,25 @@ mix_run(const char *test, int limit, bool changes)
 
 START_TEST(everything_at_a_limit_of_one)
 {
-	mix_run(__func__, 1, false);
+	mix_run(__func__, 1, false, 0);
 }
 END_TEST
 
 START_TEST(everything_at_a_limit_of_four)
 {
-	mix_run(__func__, 4, false);
+	mix_run(__func__, 4, false, 0);
 }
 END_TEST
 
 START_TEST(everything_while_limit_cap_and_action_change)
 {
-	mix_run(__func__, MOST, true);
+	mix_run(__func__, MOST, true, 0);
+}
+END_TEST
+
+START_TEST(a_child_of_all_this_has_a_zone_that_works)
+{
+	mix_run(__func__, 4, true, LOAD(1000));
 }
 END_TEST
 
@@ -362,6 +403,7 @@ suite(void)
 	tcase_add_test(tc, everything_at_a_limit_of_one);
 	tcase_add_test(tc, everything_at_a_limit_of_four);
 	tcase_add_test(tc, everything_while_limit_cap_and_action_change);
+	tcase_add_test(tc, a_child_of_all_this_has_a_zone_that_works);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -305,6 +305,32 @@ limit_leave(struct uma_zone *zone, struct limit_waiter *s)
 	return true;
 }
 
+void
+limit_reserve(struct uma_zone *zone, struct limit_waiter *s)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	atomic_fetch_add(&l->l_reserved, 1);
+	atomic_store(&s->lw_state, WAIT_GRANTED);
+	uma_lock_release(&l->l_lock);
+}
+
+bool
+limit_claim(struct uma_zone *zone, struct limit_waiter *s, uint32_t state)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	bool reserved = atomic_load(&s->lw_state) == WAIT_GRANTED;
+	if (reserved) {
+		atomic_fetch_sub(&l->l_reserved, 1);
+		atomic_store(&s->lw_state, state);
+	}
+	uma_lock_release(&l->l_lock);
+	return reserved;
+}
+
 static bool
 limit_is_queued(const struct limit_waiter *s)
 {

@@ -358,6 +358,9 @@ bool limit_try(struct uma_zone *zone);
 bool limit_queue(struct uma_zone *zone, struct limit_waiter *s);
 /* Leave the queue; false: not in it, or not any more. */
 bool limit_leave(struct uma_zone *zone, struct limit_waiter *s);
+/* A unit of the caller's becomes that of a waiter, and the contrary. */
+void limit_reserve(struct uma_zone *zone, struct limit_waiter *s);
+bool limit_claim(struct uma_zone *zone, struct limit_waiter *s, uint32_t state);
 /*
  * limit_call: call a waiter's function.  limit_is_calling: this thread is in
  * one of the zone's, to which none may be added: queue instead.
