@@ -223,6 +223,33 @@ START_TEST(a_bulk_has_nothing_in_hand_when_it_runs)
 }
 END_TEST
 
+static void
+destroy_it(uma_zone_t zone, int pending)
+{
+	(void)pending;
+	uma_zdestroy(zone);
+}
+
+static void
+be_refused(void *arg)
+{
+	(void)uma_zalloc(arg, M_NOWAIT);
+}
+
+START_TEST(an_action_that_destroys_the_zone_aborts)
+{
+	void *item;
+	uma_zone_t z = page_zone("its own", 1);
+
+	take(z, &item, 1);
+	uma_zone_set_maxaction(z, destroy_it);
+	test_expect_abort(be_refused, z,
+	    "zone 'its own': destroy by a function that it called");
+	give(z, &item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- one at a time ---- */
 
 static _Atomic bool hold;
@@ -342,6 +369,7 @@ suite(void)
 	tcase_add_test(tc, it_may_raise_the_limit);
 	tcase_add_test(tc, it_may_use_any_zone_and_is_not_called_for_that);
 	tcase_add_test(tc, a_bulk_has_nothing_in_hand_when_it_runs);
+	tcase_add_test(tc, an_action_that_destroys_the_zone_aborts);
 	tcase_add_test(tc, stops_during_a_run_make_one_more);
 	tcase_add_test(tc, no_stop_is_lost_among_threads);
 	tcase_add_test(tc, a_child_forked_during_a_run_has_runs_of_its_own);

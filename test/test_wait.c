@@ -360,6 +360,95 @@ START_TEST(an_allocation_that_succeeds_keeps_errno)
 }
 END_TEST
 
+/* ---- what it must not do ---- */
+
+static void
+destroy_own_zone(void *arg)
+{
+	uma_zdestroy(arg);
+}
+
+static void
+wait_and_destroy(void *arg)
+{
+	struct client c = {.zone = arg};
+
+	uma_zone_wait(c.zone, &c.w, destroy_own_zone, c.zone);
+}
+
+START_TEST(a_function_that_destroys_the_zone_aborts)
+{
+	uma_zone_t z = page_zone("its own", 1);
+
+	test_expect_abort(wait_and_destroy, z,
+	    "zone 'its own': destroy by a function that it called");
+	uma_zdestroy(z);
+}
+END_TEST
+
+static uma_zone_t elsewhere;
+
+/* All in the child: those who wait in its parent do not in it. */
+static void
+stray_call(uma_zone_t z, bool full, bool cancel)
+{
+	struct client c = {.zone = z};
+
+	if (full)
+		(void)uma_zalloc(z, M_NOWAIT);
+	(void)uma_zone_wait(z, &c.w, on_turn, &c);
+	if (cancel)
+		uma_zone_wait_cancel(elsewhere, &c.w);
+	else
+		(void)uma_zalloc_waited(elsewhere, &c.w, NULL, M_NOWAIT);
+}
+
+static void
+queued_cancels(void *arg)
+{
+	stray_call(arg, true, true);
+}
+
+static void
+queued_allocates(void *arg)
+{
+	stray_call(arg, true, false);
+}
+
+static void
+granted_cancels(void *arg)
+{
+	stray_call(arg, false, true);
+}
+
+static void
+granted_allocates(void *arg)
+{
+	stray_call(arg, false, false);
+}
+
+START_TEST(a_waiter_of_another_zone_aborts)
+{
+	uma_zone_t z = page_zone("this", 1);
+	static const char *const text = "zone 'that': waiter of another zone";
+	struct client c;
+
+	elsewhere = page_zone("that", 1);
+	test_expect_abort(queued_cancels, z, text);
+	test_expect_abort(queued_allocates, z, text);
+	test_expect_abort(granted_cancels, z, text);
+	test_expect_abort(granted_allocates, z, text);
+	/* Who waits for none may wait for any. */
+	queue(&c, z);
+	ck_assert_int_eq(uma_zone_wait_cancel(z, &c.w), 1);
+	ck_assert_int_eq(uma_zone_wait_cancel(elsewhere, &c.w), 0);
+	ck_assert_int_eq(uma_zone_wait(elsewhere, &c.w, on_turn, &c), 0);
+	ck_assert_int_eq(uma_zone_wait_cancel(elsewhere, &c.w), 1);
+	uma_zdestroy(elsewhere);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- the end of a zone, and fork ---- */
 
 START_TEST(destroying_the_zone_forgets_who_waits)
@@ -507,6 +596,8 @@ suite(void)
 	tcase_add_test(tc, a_function_may_wait_again);
 	tcase_add_test(tc, an_allocation_that_fails_keeps_its_reservation);
 	tcase_add_test(tc, an_allocation_that_succeeds_keeps_errno);
+	tcase_add_test(tc, a_function_that_destroys_the_zone_aborts);
+	tcase_add_test(tc, a_waiter_of_another_zone_aborts);
 	tcase_add_test(tc, destroying_the_zone_forgets_who_waits);
 	tcase_add_test(tc, a_child_has_the_reservations_and_nobody_who_waits);
 	tcase_add_test(tc, no_turn_is_lost_among_threads);

@@ -28,6 +28,19 @@ waiter_begin(struct limit_waiter *s)
 	return atomic_compare_exchange_strong(&s->lw_state, &idle, WAIT_BUSY);
 }
 
+/* One that waits elsewhere would break the books of both zones. */
+static void
+waiter_check(struct uma_zone *zone, struct limit_waiter *s)
+{
+	uint32_t state = atomic_load(&s->lw_state);
+	char name[128];
+
+	UMA_FATAL_IF((state == WAIT_QUEUED || state == WAIT_GRANTED) &&
+			 atomic_load(&s->lw_zone) != zone,
+	    "zone '%s': waiter of another zone",
+	    uma_escape(name, sizeof name, zone->uz_name));
+}
+
 /* Queue it; what others free meanwhile into caches is its as well. */
 static int
 waiter_queue(struct uma_zone *zone, struct limit_waiter *s)
@@ -57,6 +70,7 @@ uma_zone_wait(uma_zone_t zone, struct uma_waiter *w, uma_wait_fn fn, void *arg)
 	}
 	s->lw_fn = fn;
 	s->lw_arg = arg;
+	atomic_store(&s->lw_zone, zone);
 	if (limit_is_calling(zone))
 		return waiter_queue(zone, s);
 	if (limit_try(zone)) {
@@ -78,6 +92,7 @@ uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 
 	flags = zalloc_check_flags(zone, flags);
 	zalloc_check_alive(zone);
+	waiter_check(zone, s);
 	if (!limit_claim(zone, s, WAIT_BUSY)) {
 		errno = EAGAIN;
 		return NULL;
@@ -107,6 +122,7 @@ uma_zone_wait_cancel(uma_zone_t zone, struct uma_waiter *w)
 {
 	struct limit_waiter *s = waiter_limit(w);
 
+	waiter_check(zone, s);
 	if (limit_leave(zone, s) || !limit_claim(zone, s, WAIT_IDLE))
 		return 0;
 	limit_give(zone, 1);

@@ -49,6 +49,7 @@ struct limit_waiter {
 	_Atomic uint32_t lw_state; /* zeroed memory is idle */
 	uma_wait_fn lw_fn; /* NULL: the thread sleeps at lw_state */
 	void *lw_arg;
+	struct uma_zone *_Atomic lw_zone; /* with lw_fn: it waits for */
 };
 _Static_assert(sizeof(struct limit_waiter) <= sizeof(struct uma_waiter) &&
 		   _Alignof(struct limit_waiter) <= _Alignof(struct uma_waiter),
@@ -394,6 +395,8 @@ void zone_warn_full(struct uma_zone *zone);
 void maxaction_note(struct uma_zone *zone);
 /* Run the action for what was noted; nothing in hand.  Keeps errno. */
 void maxaction_run(struct uma_zone *zone);
+/* This thread is running it. */
+bool maxaction_is_ours(struct uma_zone *zone);
 void maxaction_fork_child(struct uma_zone *zone);
 
 /* ---- tick.c: idle memory goes back with time ---- */
