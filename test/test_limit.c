@@ -132,6 +132,43 @@ START_TEST(lowered_limit_does_not_hand_out_cached_items)
 }
 END_TEST
 
+START_TEST(below_a_lowered_limit_frees_are_cached_again)
+{
+	void *item[8];
+	uma_zone_t z = page_zone("lowered", 8);
+
+	if (getenv("UMA_OPTIONS") != NULL)
+		return; /* may turn caching off */
+	take(z, item, 8);
+	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	for (int i = 7; i >= 4; i--) {
+		uma_zfree(z, item[i]);
+		ck_assert_uint_eq(stat_of(z).free_cached, 0);
+	}
+	uma_zfree(z, item[3]);
+	ck_assert_uint_eq(stat_of(z).free_cached, 1);
+	give(z, item, 3);
+	uma_zdestroy(z);
+}
+END_TEST
+
+START_TEST(near_the_limit_a_cpu_takes_little_that_it_does_not_need)
+{
+	void *item[100];
+	uma_zone_t z = page_zone("share", 100);
+
+	take(z, item, 96);
+	uint64_t cached = stat_of(z).free_cached;
+	for (int i = 96; i < 100; i++) {
+		take(z, item + i, 1);
+		ck_assert_uint_le(stat_of(z).free_cached, 1);
+	}
+	ck_assert_uint_le(cached, 2);
+	give(z, item, 100);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- the bound, from all threads ---- */
 
 enum { BOUND = 24 };
@@ -300,6 +337,9 @@ suite(void)
 	    tc, limit_is_counted_from_the_first_item_not_from_set_max);
 	tcase_add_test(tc, lowered_limit_refuses_until_enough_are_freed);
 	tcase_add_test(tc, lowered_limit_does_not_hand_out_cached_items);
+	tcase_add_test(tc, below_a_lowered_limit_frees_are_cached_again);
+	tcase_add_test(
+	    tc, near_the_limit_a_cpu_takes_little_that_it_does_not_need);
 	tcase_add_test(tc, limit_holds_at_every_instant);
 	tcase_add_test(tc, nowait_gets_all_items_that_other_cpus_cached);
 	tcase_add_test(tc, nobody_sleeps_while_other_cpus_cache_items);

@@ -354,6 +354,43 @@ START_TEST(a_child_forked_during_a_run_has_runs_of_its_own)
 }
 END_TEST
 
+static pid_t forked;
+
+static void
+forks(uma_zone_t zone, int pending)
+{
+	count(zone, pending);
+	if (forked != 0 || (forked = fork()) != 0)
+		return;
+	/* In the child it is under way as it was, and not called again. */
+	int before = atomic_load(&runs);
+	CHILD_MUST(uma_zalloc(zone, M_NOWAIT) == NULL);
+	CHILD_MUST(atomic_load(&runs) == before);
+	forked = -1;
+}
+
+START_TEST(an_action_may_fork)
+{
+	void *item[1];
+	uma_zone_t z = page_zone("forks", 1);
+	int status;
+
+	take(z, item, 1);
+	uma_zone_set_maxaction(z, forks);
+	(void)uma_zalloc(z, M_NOWAIT);
+	if (forked == -1) { /* the child goes on here */
+		int before = atomic_load(&runs);
+		CHILD_MUST(uma_zalloc(z, M_NOWAIT) == NULL);
+		CHILD_MUST(atomic_load(&runs) == before + 1);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert_int_eq(status, 0);
+	give(z, item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -373,6 +410,7 @@ suite(void)
 	tcase_add_test(tc, stops_during_a_run_make_one_more);
 	tcase_add_test(tc, no_stop_is_lost_among_threads);
 	tcase_add_test(tc, a_child_forked_during_a_run_has_runs_of_its_own);
+	tcase_add_test(tc, an_action_may_fork);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -233,6 +233,35 @@ START_TEST(a_cancelled_waiter_is_not_called_and_blocks_nobody)
 }
 END_TEST
 
+START_TEST(the_queue_has_an_end_and_those_in_it_are_served)
+{
+	enum { N = 200000 };
+	static struct uma_waiter w[N];
+	static struct client one;
+	uma_zone_t z = page_zone("queue", 1);
+	int n = 0;
+	void *item;
+
+	take(z, &item, 1);
+	errno = 0;
+	while (n < N && uma_zone_wait(z, &w[n], on_turn, &one) == 0)
+		n++;
+	ck_assert_int_gt(n, 100000);
+	ck_assert_int_lt(n, N);
+	ck_assert_int_eq(errno, EAGAIN);
+	/* Refused, it may try again, when another has left. */
+	ck_assert_int_eq(uma_zone_wait_cancel(z, &w[0]), 0);
+	ck_assert_int_eq(uma_zone_wait(z, &w[n], on_turn, &one), 0);
+	uma_zone_set_max(z, 0);
+	ck_assert_int_eq(atomic_load(&one.calls), n);
+	uma_zfree(z, item);
+	for (int i = 1; i <= n; i++)
+		ck_assert_int_eq(uma_zone_wait_cancel(z, &w[i]), 1);
+	ck_assert_uint_eq(stat_of(z).used, 0);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- what the function may do ---- */
 
 static int depth, deepest, served;
@@ -592,6 +621,7 @@ suite(void)
 	tcase_add_test(tc, waiters_and_sleepers_are_served_in_order);
 	tcase_add_test(tc, many_are_served_by_one_call_in_order);
 	tcase_add_test(tc, a_cancelled_waiter_is_not_called_and_blocks_nobody);
+	tcase_add_test(tc, the_queue_has_an_end_and_those_in_it_are_served);
 	tcase_add_test(tc, a_long_queue_is_no_deep_stack);
 	tcase_add_test(tc, a_function_may_wait_again);
 	tcase_add_test(tc, an_allocation_that_fails_keeps_its_reservation);
