@@ -122,10 +122,12 @@ START_TEST(lowered_limit_does_not_hand_out_cached_items)
 	take(z, item, 8);
 	give(z, item + 4, 4); /* cached on this CPU */
 	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	struct uma_zone_stat st = stat_of(z);
+	ck_assert_uint_eq(st.used + st.free_cached, 4);
 	refused(z);
 	uma_zfree(z, item[3]);
 	take(z, item + 3, 1);
-	struct uma_zone_stat st = stat_of(z);
+	st = stat_of(z);
 	ck_assert_uint_le(st.used + st.free_cached, 4);
 	give(z, item, 4);
 	uma_zdestroy(z);
