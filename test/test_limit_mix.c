@@ -56,6 +56,215 @@ item_free(uint64_t *item)
 	uma_zfree(mix.zone, item);
 }
 
+/* ---- one thread, and every answer known ---- */
+
+enum { MODEL = 8 };
+
+/* Who waits, in the order in which they came; who has a reservation. */
+static struct {
+	uma_zone_t zone;
+	int max, out, queued, granted;
+	void *item[MODEL];
+	struct uma_waiter w[MODEL];
+	int queue[MODEL];
+	bool reserved[MODEL];
+	int called[MODEL], calls; /* numbers of waiters, in order */
+	int want[MODEL], wants; /* as it should be */
+} model;
+
+static void
+on_model(void *arg)
+{
+	MUST(model.calls < MODEL, "too many calls");
+	model.called[model.calls++] = (int)((struct uma_waiter *)arg - model.w);
+}
+
+static bool
+model_is_full(void)
+{
+	return model.queued > 0 || model.out + model.granted >= model.max;
+}
+
+static void
+model_grant(int w)
+{
+	model.reserved[w] = true;
+	model.granted++;
+	model.want[model.wants++] = w;
+}
+
+static bool
+model_is_queued(int w)
+{
+	for (int i = 0; i < model.queued; i++)
+		if (model.queue[i] == w)
+			return true;
+	return false;
+}
+
+static void
+model_leave(int w)
+{
+	int n = 0;
+
+	for (int i = 0; i < model.queued; i++)
+		if (model.queue[i] != w)
+			model.queue[n++] = model.queue[i];
+	model.queued = n;
+}
+
+/* There may be room. */
+static void
+model_settle(void)
+{
+	while (model.queued > 0 && model.out + model.granted < model.max) {
+		int w = model.queue[0];
+
+		model_leave(w);
+		model_grant(w);
+	}
+}
+
+static void
+model_alloc(uint64_t r)
+{
+	int64_t ns = r / 2 % 3 == 0 ? 20000 : -(int64_t)(r / 2 % 3);
+	bool timed = r % 2 == 0, full = model_is_full();
+
+	if (!full && model.out == MODEL)
+		return;
+	errno = 0;
+	void *item = timed ? uma_zalloc_timed(model.zone, NULL, M_WAITOK, ns)
+			   : uma_zalloc(model.zone, M_NOWAIT);
+	MUST((item == NULL) == full, "full %d, item %p", full, item);
+	MUST(errno == (!full ? 0 : timed ? ETIMEDOUT : ENOMEM), "%d", errno);
+	if (item != NULL)
+		model.item[model.out++] = item;
+}
+
+static void
+model_free(void)
+{
+	if (model.out == 0)
+		return;
+	uma_zfree(model.zone, model.item[--model.out]);
+	model_settle();
+}
+
+static void
+model_wait(int w)
+{
+	bool busy = model.reserved[w] || model_is_queued(w);
+	int got = uma_zone_wait(model.zone, &model.w[w], on_model, &model.w[w]);
+
+	MUST(got == (busy ? -1 : 0), "wait %d", got);
+	if (busy)
+		return;
+	if (model_is_full())
+		model.queue[model.queued++] = w;
+	else
+		model_grant(w);
+}
+
+static void
+model_cancel(int w)
+{
+	bool reserved = model.reserved[w];
+	int got = uma_zone_wait_cancel(model.zone, &model.w[w]);
+
+	MUST(got == reserved, "cancel %d", got);
+	model_leave(w);
+	model.granted -= reserved;
+	model.reserved[w] = false;
+	model_settle();
+}
+
+static void
+model_collect(int w)
+{
+	if (model.reserved[w] && model.out == MODEL)
+		return;
+	void *item = uma_zalloc_waited(model.zone, &model.w[w], NULL, M_NOWAIT);
+	MUST((item != NULL) == model.reserved[w], "item %p", item);
+	if (item == NULL)
+		return;
+	model.granted--;
+	model.reserved[w] = false;
+	model.item[model.out++] = item;
+}
+
+static void
+model_set_max(uint64_t r)
+{
+	model.max = (int)(r % MODEL) + 1;
+	uma_zone_set_max(model.zone, model.max);
+	model_settle();
+}
+
+static void
+model_step(uint64_t r)
+{
+	int w = (int)(r / 16 % MODEL);
+
+	model.calls = model.wants = 0;
+	switch (r % 16) {
+	case 0:
+		model_set_max(r / 16);
+		break;
+	case 1:
+		uma_zone_reclaim(
+		    model.zone, (int)(r / 16 % 3) + UMA_RECLAIM_DRAIN);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		model_alloc(r / 16);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		model_free();
+		break;
+	case 8:
+	case 9:
+	case 10:
+		model_collect(w);
+		break;
+	case 11:
+	case 12:
+		model_cancel(w);
+		break;
+	default:
+		model_wait(w);
+	}
+}
+
+START_TEST(each_answer_is_the_one_that_is_due)
+{
+	uint64_t rnd = test_seed(__func__);
+
+	model.zone = uma_zcreate(
+	    "model", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+	model_set_max(3);
+	for (int i = 0; i < LOAD(300000); i++) {
+		model_step(test_rand(&rnd));
+		MUST(model.calls == model.wants, "%d calls, not %d",
+		    model.calls, model.wants);
+		for (int k = 0; k < model.calls; k++)
+			MUST(model.called[k] == model.want[k], "order");
+		MUST(uma_zone_get_cur(model.zone) == model.out, "%d of %d",
+		    uma_zone_get_cur(model.zone), model.out);
+		MUST(uma_zone_exhausted(model.zone) == model_is_full(),
+		    "exhausted");
+	}
+	for (int w = 0; w < MODEL; w++)
+		model_cancel(w);
+	while (model.out > 0)
+		model_free();
+	uma_zdestroy(model.zone);
+}
+END_TEST
+
 /* ---- waiters ---- */
 
 static void on_turn(void *arg);
@@ -400,6 +609,7 @@ suite(void)
 	TCase *tc = tcase_create("mix");
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
+	tcase_add_test(tc, each_answer_is_the_one_that_is_due);
 	tcase_add_test(tc, everything_at_a_limit_of_one);
 	tcase_add_test(tc, everything_at_a_limit_of_four);
 	tcase_add_test(tc, everything_while_limit_cap_and_action_change);

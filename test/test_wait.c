@@ -311,7 +311,9 @@ START_TEST(a_function_may_wait_again)
 {
 	struct client c = {.zone = page_zone("again", 3)};
 
+	errno = 0;
 	ck_assert_int_eq(uma_zone_wait(c.zone, &c.w, use_at_once, &c), 0);
+	ck_assert_int_eq(errno, 0);
 	ck_assert_int_eq(served, 1000);
 	ck_assert_int_eq(deepest, 1);
 	ck_assert_int_eq(uma_zone_wait_cancel(c.zone, &c.w), 0);
@@ -493,6 +495,12 @@ START_TEST(destroying_the_zone_forgets_who_waits)
 	ck_assert_int_eq(atomic_load(&granted.calls), 1);
 	ck_assert_int_eq(atomic_load(&queued.calls), 0);
 	ck_assert_int_eq(said_lines(&said), 0);
+	/* Who was only queued may wait again, elsewhere. */
+	z = page_zone("next", 1);
+	ck_assert_int_eq(uma_zone_wait(z, &queued.w, on_turn, &queued), 0);
+	ck_assert_int_eq(atomic_load(&queued.calls), 1);
+	ck_assert_int_eq(uma_zone_wait_cancel(z, &queued.w), 1);
+	uma_zdestroy(z);
 }
 END_TEST
 
