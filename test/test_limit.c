@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE 1
 
+#include <limits.h>
+
 #include "sleepers.h"
 
 START_TEST(set_max_rounds_up_to_items_of_whole_pages)
@@ -28,6 +30,29 @@ START_TEST(set_max_rounds_up_to_items_of_whole_pages)
 			ck_assert_int_eq(uma_zone_get_max(z), max);
 			ck_assert_uint_eq(stat_of(z).limit, (unsigned)max);
 		}
+		uma_zdestroy(z);
+	}
+}
+END_TEST
+
+START_TEST(a_limit_past_any_int_is_rounded_down)
+{
+	static const size_t size[] = {1, 24, 100, 1000, 4096};
+
+	for (size_t i = 0; i < sizeof size / sizeof size[0]; i++) {
+		uma_zone_t z = uma_zcreate(
+		    "most", size[i], NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+		int page = (int)(4096 / stat_of(z).stride);
+		int most = INT_MAX - INT_MAX % page;
+		void *item;
+
+		for (int k = 0; k < page; k++) {
+			ck_assert_int_eq(
+			    uma_zone_set_max(z, INT_MAX - k), most);
+			ck_assert_int_eq(uma_zone_get_max(z), most);
+		}
+		take(z, &item, 1);
+		give(z, &item, 1);
 		uma_zdestroy(z);
 	}
 }
@@ -331,6 +356,7 @@ suite(void)
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, set_max_rounds_up_to_items_of_whole_pages);
+	tcase_add_test(tc, a_limit_past_any_int_is_rounded_down);
 	tcase_add_test(
 	    tc, set_max_zero_clears_and_a_negative_number_changes_nothing);
 	tcase_add_test(

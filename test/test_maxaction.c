@@ -295,6 +295,33 @@ START_TEST(stops_during_a_run_make_one_more)
 }
 END_TEST
 
+static void
+stop_another(uma_zone_t zone, int pending)
+{
+	count(zone, pending);
+	if (atomic_load(&runs) < 100)
+		thread_join(thread_start(refused_main, zone));
+}
+
+START_TEST(after_eight_runs_a_thread_goes_its_way)
+{
+	void *item[1];
+	uma_zone_t z = page_zone("in a row", 1);
+
+	take(z, item, 1);
+	uma_zone_set_maxaction(z, stop_another);
+	refused(z);
+	ck_assert_int_eq(atomic_load(&runs), 8);
+	ck_assert_int_eq(atomic_load(&stops), 8);
+	uma_zone_set_maxaction(z, count);
+	refused(z); /* and what was left */
+	ck_assert_int_eq(atomic_load(&runs), 9);
+	ck_assert_int_eq(atomic_load(&stops), 10);
+	give(z, item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
 static void *
 many_main(void *arg)
 {
@@ -408,6 +435,7 @@ suite(void)
 	tcase_add_test(tc, a_bulk_has_nothing_in_hand_when_it_runs);
 	tcase_add_test(tc, an_action_that_destroys_the_zone_aborts);
 	tcase_add_test(tc, stops_during_a_run_make_one_more);
+	tcase_add_test(tc, after_eight_runs_a_thread_goes_its_way);
 	tcase_add_test(tc, no_stop_is_lost_among_threads);
 	tcase_add_test(tc, a_child_forked_during_a_run_has_runs_of_its_own);
 	tcase_add_test(tc, an_action_may_fork);

@@ -107,6 +107,39 @@ START_TEST(with_room_it_is_called_at_once)
 }
 END_TEST
 
+static int actions;
+
+static void
+on_full(uma_zone_t zone, int pending)
+{
+	(void)zone;
+	actions += pending;
+}
+
+START_TEST(who_queues_warns_and_runs_the_action_once)
+{
+	static struct said said = SAID_INITIALIZER;
+	uma_zone_t z = page_zone("full", 1);
+	struct client a, b;
+
+	uma_set_warning_sink(said_sink, &said);
+	uma_zone_set_warning(z, "none left");
+	uma_zone_set_maxaction(z, on_full);
+	queue(&a, z);
+	ck_assert_int_eq(said_lines(&said), 0);
+	ck_assert_int_eq(actions, 0);
+	queue(&b, z);
+	ck_assert_int_eq(said_lines(&said), 1);
+	ck_assert_str_eq(said.last, "[zone: full] none left\n");
+	ck_assert_int_eq(actions, 1);
+	uma_zone_wait_cancel(z, &a.w);
+	uma_zone_wait_cancel(z, &b.w);
+	ck_assert_int_eq(actions, 1);
+	uma_set_warning_sink(NULL, NULL);
+	uma_zdestroy(z);
+}
+END_TEST
+
 START_TEST(items_cached_elsewhere_are_room)
 {
 	uma_zone_t z = page_zone("cached", 16);
@@ -624,6 +657,7 @@ suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_free_calls_the_one_who_waits);
 	tcase_add_test(tc, with_room_it_is_called_at_once);
+	tcase_add_test(tc, who_queues_warns_and_runs_the_action_once);
 	tcase_add_test(tc, items_cached_elsewhere_are_room);
 	tcase_add_test(tc, bad_calls_are_refused);
 	tcase_add_test(tc, waiters_and_sleepers_are_served_in_order);
