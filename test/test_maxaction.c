@@ -361,6 +361,7 @@ child_is_stopped(void *arg)
 	atomic_store(&inside, 0);
 	CHILD_MUST(uma_zalloc(arg, M_NOWAIT) == NULL);
 	CHILD_MUST(atomic_load(&runs) == before + 1);
+	CHILD_MUST(atomic_load(&last) == 1); /* its own stop, no other's */
 }
 
 START_TEST(a_child_forked_during_a_run_has_runs_of_its_own)
@@ -373,6 +374,8 @@ START_TEST(a_child_forked_during_a_run_has_runs_of_its_own)
 	atomic_store(&hold, true);
 	pthread_t t = thread_start(refused_main, z);
 	ck_assert(WAIT_FOR(atomic_load(&runs) == 1));
+	refused(z);
+	refused(z);
 	in_child(child_is_stopped, z);
 	atomic_store(&hold, false);
 	thread_join(t);
