@@ -161,6 +161,36 @@ START_TEST(a_free_ends_the_wait)
 }
 END_TEST
 
+static void
+no_handler(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(signals_neither_end_nor_prolong_the_wait)
+{
+	struct sigaction sa = {.sa_handler = no_handler};
+	struct timed t = {.zone = page_zone("timed", 1), .ns = 200 * MS};
+	double start = test_now();
+	void *item;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &sa, NULL), 0);
+	take(t.zone, &item, 1);
+	pthread_t thread = thread_start(timed_main, &t);
+	while (pthread_tryjoin_np(thread, NULL) != 0) {
+		ck_assert(test_now() - start < PATIENCE);
+		pthread_kill(thread, SIGUSR1);
+		test_sleep_ms(1);
+	}
+	ck_assert(test_now() - start >= 0.2);
+	ck_assert_ptr_null(t.item);
+	ck_assert_int_eq(t.err, ETIMEDOUT);
+	ck_assert_uint_eq(stat_of(t.zone).sleeps, 1);
+	uma_zfree(t.zone, item);
+	uma_zdestroy(t.zone);
+}
+END_TEST
+
 START_TEST(whoever_leaves_the_queue_does_not_disturb_it)
 {
 	struct timed t = {.zone = page_zone("queue", 1), .ns = 50 * MS};
@@ -314,6 +344,7 @@ suite(void)
 	tcase_add_test(tc, without_any_time_it_has_what_the_action_freed);
 	tcase_add_test(tc, a_ctor_that_fails_is_not_a_matter_of_time);
 	tcase_add_test(tc, a_free_ends_the_wait);
+	tcase_add_test(tc, signals_neither_end_nor_prolong_the_wait);
 	tcase_add_test(tc, whoever_leaves_the_queue_does_not_disturb_it);
 	tcase_add_test(tc, it_keeps_its_place_in_the_queue);
 	tcase_add_test(tc, no_item_is_lost_when_time_and_free_meet);
