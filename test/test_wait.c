@@ -574,6 +574,49 @@ START_TEST(a_child_has_the_reservations_and_nobody_who_waits)
 }
 END_TEST
 
+static pid_t forked = -1;
+
+static void
+fork_and_note(void *arg)
+{
+	if (forked == -1)
+		forked = fork();
+	on_turn(arg);
+}
+
+START_TEST(a_function_may_fork_and_both_go_on)
+{
+	uma_zone_t z = page_zone("forks", 1);
+	struct client c[3];
+	void *item;
+	int status;
+
+	take(z, &item, 1);
+	for (int i = 0; i < 3; i++) {
+		c[i] = (struct client){.zone = z};
+		ck_assert_int_eq(
+		    uma_zone_wait(z, &c[i].w, fork_and_note, &c[i]), 0);
+	}
+	uma_zone_set_max(z, 4);
+	if (forked == 0) {
+		for (int i = 0; i < 3; i++) {
+			CHILD_MUST(atomic_load(&c[i].calls) == 1);
+			CHILD_MUST(uma_zone_wait_cancel(z, &c[i].w) == 1);
+		}
+		CHILD_MUST(stat_of(z).used == 1);
+		_exit(0);
+	}
+	for (int i = 0; i < 3; i++) {
+		collect(&c[i]);
+		uma_zfree(z, c[i].item);
+	}
+	uma_zfree(z, item);
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert_int_eq(status, 0);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- all at once ---- */
 
 enum { RACE_MAX = 3, RACE_THREADS = 6 };
@@ -672,6 +715,7 @@ suite(void)
 	tcase_add_test(tc, a_waiter_of_another_zone_aborts);
 	tcase_add_test(tc, destroying_the_zone_forgets_who_waits);
 	tcase_add_test(tc, a_child_has_the_reservations_and_nobody_who_waits);
+	tcase_add_test(tc, a_function_may_fork_and_both_go_on);
 	tcase_add_test(tc, no_turn_is_lost_among_threads);
 	suite_add_tcase(s, tc);
 	return s;
