@@ -266,8 +266,8 @@ UMA_API void uma_zone_set_maxcache(uma_zone_t zone, int nitems);
 /*
  * uma_zone_exhausted: 1 while an allocation would fail, or sleep, because of
  * the zone's limit: all that it allows is allocated or reserved, or somebody
- * waits for it; 0 otherwise.  As uma_zone_get_cur(), for whose price it comes near the limit,
- * it may be out of date at once.
+ * waits for it; 0 otherwise.  As uma_zone_get_cur(), for whose price it comes
+ * near the limit, it may be out of date at once.
  */
 UMA_API int uma_zone_exhausted(uma_zone_t zone);
 
