@@ -265,9 +265,9 @@ UMA_API void uma_zone_set_maxcache(uma_zone_t zone, int nitems);
 
 /*
  * uma_zone_exhausted: 1 while an allocation would fail, or sleep, because of
- * the zone's limit: all that it allows is allocated, or somebody sleeps for it;
- * 0 otherwise.  As uma_zone_get_cur(), for whose price it comes near the limit,
- * it may be out of date at once.
+ * the zone's limit: all that it allows is allocated or reserved, or somebody
+ * waits for it; 0 otherwise.  As uma_zone_get_cur(), for whose price it comes
+ * near the limit, it may be out of date at once.
  */
 UMA_API int uma_zone_exhausted(uma_zone_t zone);
 
@@ -282,7 +282,8 @@ UMA_API size_t uma_zone_memory(uma_zone_t zone);
  * uma_zwait: sleep until an M_WAITOK allocation would not, and leave the item
  * for whoever comes first.  Neither counted nor constructed.
  *
- * Errors   an init that fails ends it, with the hook's value in errno.
+ * Errors   an init that fails ends it, with the hook's value in errno, which is
+ *          kept otherwise.
  */
 UMA_API void uma_zwait(uma_zone_t zone);
 

@@ -226,6 +226,38 @@ START_TEST(zwait_ends_with_the_errno_of_an_init)
 }
 END_TEST
 
+static void *
+lift_main(void *arg)
+{
+	test_sleep_ms(30);
+	MUST(setrlimit(RLIMIT_AS, arg) == 0, "no rlimit");
+	return NULL;
+}
+
+START_TEST(zwait_that_succeeds_keeps_errno)
+{
+	uma_zone_t z = uma_zcreate(
+	    "late", (size_t)1 << 30, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+	struct rlimit some, none;
+
+	if (TEST_ASAN || TEST_TSAN)
+		return; /* need the address space for themselves */
+	uma_set_warning_sink(mute_sink, NULL);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &some), 0);
+	none = some;
+	none.rlim_cur = (rlim_t)64 << 20;
+	pthread_t t = thread_start(lift_main, &some);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	double start = test_now();
+	errno = 0;
+	uma_zwait(z); /* until there is memory */
+	ck_assert_int_eq(errno, 0);
+	ck_assert(test_now() - start > 0.01);
+	thread_join(t);
+	uma_zdestroy(z);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -242,6 +274,7 @@ suite(void)
 	tcase_add_test(tc, zwait_waits_for_a_free_and_the_item_is_there);
 	tcase_add_test(tc, zwait_wakes_the_next_one_as_well);
 	tcase_add_test(tc, zwait_ends_with_the_errno_of_an_init);
+	tcase_add_test(tc, zwait_that_succeeds_keeps_errno);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE 1
 
+#include <limits.h>
+
 #include "sleepers.h"
 
 START_TEST(set_max_rounds_up_to_items_of_whole_pages)
@@ -28,6 +30,29 @@ START_TEST(set_max_rounds_up_to_items_of_whole_pages)
 			ck_assert_int_eq(uma_zone_get_max(z), max);
 			ck_assert_uint_eq(stat_of(z).limit, (unsigned)max);
 		}
+		uma_zdestroy(z);
+	}
+}
+END_TEST
+
+START_TEST(a_limit_past_any_int_is_rounded_down)
+{
+	static const size_t size[] = {1, 24, 100, 1000, 4096};
+
+	for (size_t i = 0; i < sizeof size / sizeof size[0]; i++) {
+		uma_zone_t z = uma_zcreate(
+		    "most", size[i], NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+		int page = (int)(4096 / stat_of(z).stride);
+		int most = INT_MAX - INT_MAX % page;
+		void *item;
+
+		for (int k = 0; k < page; k++) {
+			ck_assert_int_eq(
+			    uma_zone_set_max(z, INT_MAX - k), most);
+			ck_assert_int_eq(uma_zone_get_max(z), most);
+		}
+		take(z, &item, 1);
+		give(z, &item, 1);
 		uma_zdestroy(z);
 	}
 }
@@ -122,12 +147,51 @@ START_TEST(lowered_limit_does_not_hand_out_cached_items)
 	take(z, item, 8);
 	give(z, item + 4, 4); /* cached on this CPU */
 	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	struct uma_zone_stat st = stat_of(z);
+	ck_assert_uint_eq(st.used + st.free_cached, 4);
 	refused(z);
 	uma_zfree(z, item[3]);
 	take(z, item + 3, 1);
-	struct uma_zone_stat st = stat_of(z);
+	st = stat_of(z);
 	ck_assert_uint_le(st.used + st.free_cached, 4);
 	give(z, item, 4);
+	uma_zdestroy(z);
+}
+END_TEST
+
+START_TEST(below_a_lowered_limit_frees_are_cached_again)
+{
+	void *item[8];
+	uma_zone_t z = page_zone("lowered", 8);
+
+	if (getenv("UMA_OPTIONS") != NULL)
+		return; /* may turn caching off */
+	take(z, item, 8);
+	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	for (int i = 7; i >= 4; i--) {
+		uma_zfree(z, item[i]);
+		ck_assert_uint_eq(stat_of(z).free_cached, 0);
+	}
+	uma_zfree(z, item[3]);
+	ck_assert_uint_eq(stat_of(z).free_cached, 1);
+	give(z, item, 3);
+	uma_zdestroy(z);
+}
+END_TEST
+
+START_TEST(near_the_limit_a_cpu_takes_little_that_it_does_not_need)
+{
+	void *item[100];
+	uma_zone_t z = page_zone("share", 100);
+
+	take(z, item, 96);
+	uint64_t cached = stat_of(z).free_cached;
+	for (int i = 96; i < 100; i++) {
+		take(z, item + i, 1);
+		ck_assert_uint_le(stat_of(z).free_cached, 1);
+	}
+	ck_assert_uint_le(cached, 2);
+	give(z, item, 100);
 	uma_zdestroy(z);
 }
 END_TEST
@@ -292,6 +356,7 @@ suite(void)
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, set_max_rounds_up_to_items_of_whole_pages);
+	tcase_add_test(tc, a_limit_past_any_int_is_rounded_down);
 	tcase_add_test(
 	    tc, set_max_zero_clears_and_a_negative_number_changes_nothing);
 	tcase_add_test(
@@ -300,6 +365,9 @@ suite(void)
 	    tc, limit_is_counted_from_the_first_item_not_from_set_max);
 	tcase_add_test(tc, lowered_limit_refuses_until_enough_are_freed);
 	tcase_add_test(tc, lowered_limit_does_not_hand_out_cached_items);
+	tcase_add_test(tc, below_a_lowered_limit_frees_are_cached_again);
+	tcase_add_test(
+	    tc, near_the_limit_a_cpu_takes_little_that_it_does_not_need);
 	tcase_add_test(tc, limit_holds_at_every_instant);
 	tcase_add_test(tc, nowait_gets_all_items_that_other_cpus_cached);
 	tcase_add_test(tc, nobody_sleeps_while_other_cpus_cache_items);

@@ -327,6 +327,66 @@ START_TEST(a_limit_cleared_on_a_busy_zone_is_none)
 }
 END_TEST
 
+/* ---- a limit that changes very often ---- */
+
+static struct {
+	uma_zone_t zone;
+	_Atomic bool low, stop;
+	_Atomic int passed;
+} often;
+
+static void *
+often_main(void *arg)
+{
+	void *item;
+
+	(void)arg;
+	pin_to(0);
+	while (!atomic_load(&often.stop)) {
+		if ((item = uma_zalloc(often.zone, M_NOWAIT)) == NULL)
+			continue;
+		if (atomic_load(&often.low))
+			atomic_fetch_add(&often.passed, 1);
+		uma_zfree(often.zone, item);
+	}
+	return NULL;
+}
+
+/* 256 changes, while the other thread is kept from its CPU anywhere. */
+static void
+often_change(void)
+{
+	uma_zone_set_max(often.zone, 0);
+	usleep(100);
+	for (int k = 0; k < 255; k++)
+		uma_zone_set_max(often.zone, 1000);
+	uma_zone_set_max(often.zone, 1);
+	if (stat_of(often.zone).used == 1) {
+		atomic_store(&often.low, true);
+		usleep(60);
+		atomic_store(&often.low, false);
+	}
+}
+
+START_TEST(a_limit_changed_while_a_thread_was_off_its_cpu_holds)
+{
+	void *item;
+
+	often.zone = uma_zcreate("often", 4096, NULL, NULL, NULL, NULL,
+	    UMA_ALIGN_PTR, UMA_ZONE_NOBUCKET);
+	take(often.zone, &item, 1);
+	pthread_t t = thread_start(often_main, NULL);
+	pin_to(0);
+	for (int i = 0; i < LOAD(5000); i++)
+		often_change();
+	atomic_store(&often.stop, true);
+	thread_join(t);
+	ck_assert_int_eq(atomic_load(&often.passed), 0);
+	give(often.zone, &item, 1);
+	uma_zdestroy(often.zone);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -342,6 +402,8 @@ suite(void)
 	tcase_add_test(tc, a_limit_set_late_on_a_busy_zone_holds);
 	tcase_add_test(tc, a_limit_goes_down_and_up_on_a_busy_zone);
 	tcase_add_test(tc, a_limit_cleared_on_a_busy_zone_is_none);
+	tcase_add_test(
+	    tc, a_limit_changed_while_a_thread_was_off_its_cpu_holds);
 	suite_add_tcase(s, tc);
 	return s;
 }

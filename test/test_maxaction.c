@@ -223,6 +223,33 @@ START_TEST(a_bulk_has_nothing_in_hand_when_it_runs)
 }
 END_TEST
 
+static void
+destroy_it(uma_zone_t zone, int pending)
+{
+	(void)pending;
+	uma_zdestroy(zone);
+}
+
+static void
+be_refused(void *arg)
+{
+	(void)uma_zalloc(arg, M_NOWAIT);
+}
+
+START_TEST(an_action_that_destroys_the_zone_aborts)
+{
+	void *item;
+	uma_zone_t z = page_zone("its own", 1);
+
+	take(z, &item, 1);
+	uma_zone_set_maxaction(z, destroy_it);
+	test_expect_abort(be_refused, z,
+	    "zone 'its own': destroy by a function that it called");
+	give(z, &item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
 /* ---- one at a time ---- */
 
 static _Atomic bool hold;
@@ -268,6 +295,33 @@ START_TEST(stops_during_a_run_make_one_more)
 }
 END_TEST
 
+static void
+stop_another(uma_zone_t zone, int pending)
+{
+	count(zone, pending);
+	if (atomic_load(&runs) < 100)
+		thread_join(thread_start(refused_main, zone));
+}
+
+START_TEST(after_eight_runs_a_thread_goes_its_way)
+{
+	void *item[1];
+	uma_zone_t z = page_zone("in a row", 1);
+
+	take(z, item, 1);
+	uma_zone_set_maxaction(z, stop_another);
+	refused(z);
+	ck_assert_int_eq(atomic_load(&runs), 8);
+	ck_assert_int_eq(atomic_load(&stops), 8);
+	uma_zone_set_maxaction(z, count);
+	refused(z); /* and what was left */
+	ck_assert_int_eq(atomic_load(&runs), 9);
+	ck_assert_int_eq(atomic_load(&stops), 10);
+	give(z, item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
 static void *
 many_main(void *arg)
 {
@@ -307,6 +361,7 @@ child_is_stopped(void *arg)
 	atomic_store(&inside, 0);
 	CHILD_MUST(uma_zalloc(arg, M_NOWAIT) == NULL);
 	CHILD_MUST(atomic_load(&runs) == before + 1);
+	CHILD_MUST(atomic_load(&last) == 1); /* its own stop, no other's */
 }
 
 START_TEST(a_child_forked_during_a_run_has_runs_of_its_own)
@@ -319,9 +374,48 @@ START_TEST(a_child_forked_during_a_run_has_runs_of_its_own)
 	atomic_store(&hold, true);
 	pthread_t t = thread_start(refused_main, z);
 	ck_assert(WAIT_FOR(atomic_load(&runs) == 1));
+	refused(z);
+	refused(z);
 	in_child(child_is_stopped, z);
 	atomic_store(&hold, false);
 	thread_join(t);
+	give(z, item, 1);
+	uma_zdestroy(z);
+}
+END_TEST
+
+static pid_t forked;
+
+static void
+forks(uma_zone_t zone, int pending)
+{
+	count(zone, pending);
+	if (forked != 0 || (forked = fork()) != 0)
+		return;
+	/* In the child it is under way as it was, and not called again. */
+	int before = atomic_load(&runs);
+	CHILD_MUST(uma_zalloc(zone, M_NOWAIT) == NULL);
+	CHILD_MUST(atomic_load(&runs) == before);
+	forked = -1;
+}
+
+START_TEST(an_action_may_fork)
+{
+	void *item[1];
+	uma_zone_t z = page_zone("forks", 1);
+	int status;
+
+	take(z, item, 1);
+	uma_zone_set_maxaction(z, forks);
+	(void)uma_zalloc(z, M_NOWAIT);
+	if (forked == -1) { /* the child goes on here */
+		int before = atomic_load(&runs);
+		CHILD_MUST(uma_zalloc(z, M_NOWAIT) == NULL);
+		CHILD_MUST(atomic_load(&runs) == before + 1);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert_int_eq(status, 0);
 	give(z, item, 1);
 	uma_zdestroy(z);
 }
@@ -342,9 +436,12 @@ suite(void)
 	tcase_add_test(tc, it_may_raise_the_limit);
 	tcase_add_test(tc, it_may_use_any_zone_and_is_not_called_for_that);
 	tcase_add_test(tc, a_bulk_has_nothing_in_hand_when_it_runs);
+	tcase_add_test(tc, an_action_that_destroys_the_zone_aborts);
 	tcase_add_test(tc, stops_during_a_run_make_one_more);
+	tcase_add_test(tc, after_eight_runs_a_thread_goes_its_way);
 	tcase_add_test(tc, no_stop_is_lost_among_threads);
 	tcase_add_test(tc, a_child_forked_during_a_run_has_runs_of_its_own);
+	tcase_add_test(tc, an_action_may_fork);
 	suite_add_tcase(s, tc);
 	return s;
 }

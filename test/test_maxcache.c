@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1
 
 #include <limits.h>
+#include <uma/sysctl.h>
 
 #include "sleepers.h"
 
@@ -119,6 +120,38 @@ START_TEST(a_negative_number_changes_nothing)
 }
 END_TEST
 
+static void
+set_zone_cache_max(uint64_t bytes)
+{
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.zone_cache_max", NULL, NULL,
+			     &bytes, sizeof bytes),
+	    0);
+}
+
+START_TEST(a_cap_outlives_a_setting_that_was_smaller)
+{
+	uint64_t most = 0;
+	size_t len = sizeof most;
+
+	set_zone_cache_max(10 * 4096);
+	uma_zone_t z = capped("capped", 4096, 0, 20);
+	use(z);
+	ck_assert_uint_le(stat_of(z).free_cached, 10);
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.capped.limit.bucket_max",
+			     &most, &len, NULL, 0),
+	    0);
+	ck_assert_uint_eq(most, 10);
+	set_zone_cache_max(1 << 30);
+	use(z);
+	ck_assert_uint_le(stat_of(z).free_cached, 20);
+	ck_assert_int_eq(uma_sysctlbyname("vm.uma.capped.limit.bucket_max",
+			     &most, &len, NULL, 0),
+	    0);
+	ck_assert_uint_eq(most, 20);
+	uma_zdestroy(z);
+}
+END_TEST
+
 START_TEST(limit_and_cap_do_not_change_each_other)
 {
 	void *item[300];
@@ -156,6 +189,49 @@ START_TEST(a_sleeper_gets_what_a_capped_zone_frees)
 	ck_assert(sleeper_back(&s));
 	sleeper_end(&s);
 	give(z, item + 1, 3);
+	uma_zdestroy(z);
+}
+END_TEST
+
+/* ---- a hook that takes long ---- */
+
+static _Atomic int hook; /* 1: a hook is to stop, 2: it has, 3: it may go on */
+
+static int
+slow_init(void *mem, int size, int flags)
+{
+	int armed = 1;
+
+	(void)mem, (void)size, (void)flags;
+	if (atomic_compare_exchange_strong(&hook, &armed, 2))
+		MUST(WAIT_FOR(atomic_load(&hook) == 3), "nobody came");
+	return 0;
+}
+
+static void *
+alloc_main(void *arg)
+{
+	return uma_zalloc(arg, M_WAITOK);
+}
+
+START_TEST(what_a_slow_hook_holds_goes_back_later)
+{
+	uma_zone_t z = uma_zcreate(
+	    "slow", 64, NULL, NULL, slow_init, NULL, UMA_ALIGN_PTR, 0);
+	void *item = NULL;
+
+	if (getenv("UMA_OPTIONS") != NULL)
+		return; /* may turn caching off */
+	atomic_store(&hook, 1);
+	pthread_t t = thread_start(alloc_main, z);
+	ck_assert(WAIT_FOR(atomic_load(&hook) == 2));
+	uma_zone_set_maxcache(z, 0); /* returns all the same */
+	atomic_store(&hook, 3);
+	ck_assert_int_eq(pthread_join(t, &item), 0);
+	ck_assert_ptr_nonnull(item);
+	ck_assert_uint_eq(stat_of(z).free_cached, 0);
+	uma_zfree(z, item);
+	ck_assert_uint_eq(stat_of(z).free_cached, 0);
 	uma_zdestroy(z);
 }
 END_TEST
@@ -228,8 +304,10 @@ suite(void)
 	tcase_add_test(tc, with_zero_nothing_is_cached);
 	tcase_add_test(tc, a_lowered_cap_holds_when_the_call_returns);
 	tcase_add_test(tc, a_negative_number_changes_nothing);
+	tcase_add_test(tc, a_cap_outlives_a_setting_that_was_smaller);
 	tcase_add_test(tc, limit_and_cap_do_not_change_each_other);
 	tcase_add_test(tc, a_sleeper_gets_what_a_capped_zone_frees);
+	tcase_add_test(tc, what_a_slow_hook_holds_goes_back_later);
 	tcase_add_test(tc, it_changes_on_a_zone_in_use);
 	suite_add_tcase(s, tc);
 	return s;

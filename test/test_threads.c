@@ -5,6 +5,8 @@
  */
 #define _GNU_SOURCE 1
 
+#include <uma/wait.h>
+
 #include "traffic.h"
 
 static struct traffic tr; /* a test is a process: this starts as zeroes */
@@ -244,11 +246,18 @@ START_TEST(a_cancelled_sleeper_first_gets_its_item)
 }
 END_TEST
 
+static void
+no_turn(void *arg)
+{
+	(void)arg;
+}
+
 static __attribute__((noinline)) void
 make_every_call(void)
 {
 	void *item[8];
 	size_t len = 0;
+	struct uma_waiter w = {.opaque = {0}};
 	uma_zone_t z = uma_zcreate(
 	    "pending", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
 	uma_zone_set_warning(z, "provoked by a test");
@@ -258,6 +267,10 @@ make_every_call(void)
 		item[i] = uma_zalloc(z, M_WAITOK);
 	/* Full: the warning goes to descriptor 2, where write() cancels. */
 	MUST(uma_zalloc(z, M_NOWAIT) == NULL, "past the limit");
+	MUST(uma_zalloc_timed(z, NULL, M_WAITOK, 1000000) == NULL, "the same");
+	MUST(uma_zone_wait(z, &w, no_turn, NULL) == 0, "no place to wait");
+	uma_zone_wait_cancel(z, &w);
+	uma_zone_set_maxcache(z, 4);
 	for (int i = 1; i < 8; i++)
 		uma_zfree(z, item[i]);
 	uma_zone_reclaim(z, UMA_RECLAIM_DRAIN_CPU);
@@ -265,6 +278,8 @@ make_every_call(void)
 	uma_stats_print(noise_text, &len, "z");
 	stat_of(z);
 	uma_zone_get_cur(z);
+	uma_zone_exhausted(z);
+	uma_zwait(z);
 	uma_zdestroy(z); /* with an item out: another message */
 }
 

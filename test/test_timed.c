@@ -54,19 +54,51 @@ START_TEST(at_the_limit_it_ends_when_its_time_is_over)
 	times_out(z, 0);
 	times_out(z, -5);
 	times_out(z, INT64_MIN / 2);
+	ck_assert_uint_eq(stat_of(z).sleeps, 0);
 	times_out(z, 1);
 	times_out(z, 30 * MS);
 	struct uma_zone_stat st = stat_of(z);
 	ck_assert_uint_eq(st.fails, 5);
+	ck_assert_uint_ge(st.sleeps, 1);
 	ck_assert_uint_eq(st.used, 2);
 	errno = 0;
 	ck_assert_ptr_null(uma_zalloc_timed(z, NULL, M_NOWAIT, INT64_MAX));
 	ck_assert_int_eq(errno, ENOMEM);
 	/* Nobody waits any more: frees stay in the cache again. */
+	if (getenv("UMA_OPTIONS") == NULL) { /* may turn caching off */
+		give(z, item, 1);
+		ck_assert_uint_eq(stat_of(z).free_cached, 1);
+		take(z, item, 1);
+	}
 	ck_assert_int_eq(uma_zone_set_max(z, 2), 2);
 	give(z, item, 2);
 	take(z, item, 2);
 	give(z, item, 2);
+	uma_zdestroy(z);
+}
+END_TEST
+
+static void *victim;
+
+static void
+free_victim(uma_zone_t zone, int pending)
+{
+	(void)pending;
+	uma_zfree(zone, victim);
+}
+
+START_TEST(without_any_time_it_has_what_the_action_freed)
+{
+	uma_zone_t z = page_zone("action", 1);
+
+	uma_zone_set_maxaction(z, free_victim);
+	victim = uma_zalloc(z, M_NOWAIT);
+	for (int i = 0; i < 10; i++) {
+		victim = uma_zalloc_timed(z, NULL, M_WAITOK, 0);
+		ck_assert_ptr_nonnull(victim);
+	}
+	ck_assert_uint_eq(stat_of(z).sleeps, 0);
+	uma_zfree(z, victim);
 	uma_zdestroy(z);
 }
 END_TEST
@@ -125,6 +157,36 @@ START_TEST(a_free_ends_the_wait)
 	thread_join(thread);
 	ck_assert_ptr_nonnull(t.item);
 	uma_zfree(t.zone, t.item);
+	uma_zdestroy(t.zone);
+}
+END_TEST
+
+static void
+no_handler(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(signals_neither_end_nor_prolong_the_wait)
+{
+	struct sigaction sa = {.sa_handler = no_handler};
+	struct timed t = {.zone = page_zone("timed", 1), .ns = 200 * MS};
+	double start = test_now();
+	void *item;
+
+	ck_assert_int_eq(sigaction(SIGUSR1, &sa, NULL), 0);
+	take(t.zone, &item, 1);
+	pthread_t thread = thread_start(timed_main, &t);
+	while (pthread_tryjoin_np(thread, NULL) != 0) {
+		ck_assert(test_now() - start < PATIENCE);
+		pthread_kill(thread, SIGUSR1);
+		test_sleep_ms(1);
+	}
+	ck_assert(test_now() - start >= 0.2);
+	ck_assert_ptr_null(t.item);
+	ck_assert_int_eq(t.err, ETIMEDOUT);
+	ck_assert_uint_eq(stat_of(t.zone).sleeps, 1);
+	uma_zfree(t.zone, item);
 	uma_zdestroy(t.zone);
 }
 END_TEST
@@ -279,8 +341,10 @@ suite(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, it_is_an_allocation_like_any_other);
 	tcase_add_test(tc, at_the_limit_it_ends_when_its_time_is_over);
+	tcase_add_test(tc, without_any_time_it_has_what_the_action_freed);
 	tcase_add_test(tc, a_ctor_that_fails_is_not_a_matter_of_time);
 	tcase_add_test(tc, a_free_ends_the_wait);
+	tcase_add_test(tc, signals_neither_end_nor_prolong_the_wait);
 	tcase_add_test(tc, whoever_leaves_the_queue_does_not_disturb_it);
 	tcase_add_test(tc, it_keeps_its_place_in_the_queue);
 	tcase_add_test(tc, no_item_is_lost_when_time_and_free_meet);

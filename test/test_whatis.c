@@ -362,6 +362,31 @@ START_TEST(require_lets_items_pass_and_nothing_else)
 }
 END_TEST
 
+START_TEST(require_takes_any_value)
+{
+	for (size_t l = 0; l < sizeof layouts / sizeof layouts[0]; l++) {
+		uma_zone_t z = zone_of("wanted", 200, layouts[l]);
+		char *item = uma_zalloc(z, M_WAITOK);
+		struct uma_whatis w = what(item);
+		const void *const addr[] = {(void *)1, item + 1, item - 1,
+		    item + 199, (char *)w.slab - 1,
+		    (char *)w.slab + w.slab_size - 1,
+		    (char *)w.slab + w.slab_size, (void *)0x7ffffffff000,
+		    (void *)((uintptr_t)1 << 47), (void *)((uintptr_t)1 << 57),
+		    (void *)INTPTR_MIN, (void *)(INTPTR_MIN | 4096),
+		    (void *)((uintptr_t)item | (uintptr_t)INTPTR_MIN), z,
+		    (void *)(uintptr_t)what};
+
+		uma_zone_require(z, item);
+		demand.zone = z;
+		for (size_t i = 0; i < sizeof addr / sizeof addr[0]; i++)
+			expect(addr[i], " use of ");
+		uma_zfree(z, item);
+		uma_zdestroy(z);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -381,6 +406,7 @@ suite(void)
 	tcase_add_test(tc, a_struct_of_another_version_is_no_harm);
 	tcase_add_test(tc, looking_at_what_goes_away_is_no_harm);
 	tcase_add_test(tc, require_lets_items_pass_and_nothing_else);
+	tcase_add_test(tc, require_takes_any_value);
 	suite_add_tcase(s, tc);
 	return s;
 }

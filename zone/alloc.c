@@ -441,7 +441,7 @@ uma_zfree(uma_zone_t zone, void *item)
 void
 uma_zwait(uma_zone_t zone)
 {
-	int error = 0;
+	int error = 0, saved = errno;
 
 	zalloc_check_alive(zone);
 	void *item = zone_fetch(zone, M_WAITOK, UNTIL_NEVER, &error);
@@ -451,4 +451,5 @@ uma_zwait(uma_zone_t zone)
 	}
 	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
 	zfree_miss(zone, item);
+	errno = saved;
 }

@@ -21,7 +21,8 @@
  * waiter is the program's, and nothing here looks at it.
  *
  * The word also counts changes of the limit: a taker that has read the old
- * limit fails to change the word after set_max did.
+ * limit fails to change the word after set_max did.  The count is short, so
+ * that a taker who slept through all of it looks at the limit again.
  *
  * The word is changed without a lock.  l_lock guards the list, the holds and
  * thereby whether the cache is enabled; a giver that sees sleepers or a hold
@@ -101,6 +102,10 @@ limit_take(struct uma_zone *zone, uint64_t n)
 		grant = limit_share(n, max - busy);
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
 	    memory_order_acq_rel, memory_order_acquire));
+	if (uma_unlikely(busy + grant > limit_max(zone))) {
+		limit_give(zone, grant); /* the changes had come round */
+		return 0;
+	}
 	watermark_rise(zone, grant);
 	return grant;
 }
@@ -314,6 +319,32 @@ limit_leave(struct uma_zone *zone, struct limit_waiter *s)
 	return true;
 }
 
+void
+limit_reserve(struct uma_zone *zone, struct limit_waiter *s)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	atomic_fetch_add(&l->l_reserved, 1);
+	atomic_store(&s->lw_state, WAIT_GRANTED);
+	uma_lock_release(&l->l_lock);
+}
+
+bool
+limit_claim(struct uma_zone *zone, struct limit_waiter *s, uint32_t state)
+{
+	struct limit *l = &zone->uz_limit;
+
+	uma_lock_acquire(&l->l_lock);
+	bool reserved = atomic_load(&s->lw_state) == WAIT_GRANTED;
+	if (reserved) {
+		atomic_fetch_sub(&l->l_reserved, 1);
+		atomic_store(&s->lw_state, state);
+	}
+	uma_lock_release(&l->l_lock);
+	return reserved;
+}
+
 static bool
 limit_is_queued(const struct limit_waiter *s)
 {
@@ -379,6 +410,9 @@ limit_acquire(struct uma_zone *zone, int flags, int64_t until)
 	if (flags & M_NOWAIT)
 		return false;
 	maxaction_run(zone);
+	/* Not to hold the cache for nothing. */
+	if (until <= uma_now_ns())
+		return limit_try(zone);
 	return limit_sleep(zone, until);
 }
 

@@ -33,14 +33,19 @@ thread_self(void)
 	return (uintptr_t)&self;
 }
 
+bool
+maxaction_is_ours(struct uma_zone *zone)
+{
+	return atomic_load_explicit(&zone->uz_maxaction.ma_runner,
+		   memory_order_relaxed) == thread_self();
+}
+
 void
 maxaction_note(struct uma_zone *zone)
 {
 	struct maxaction *ma = &zone->uz_maxaction;
 
-	if (atomic_load(&ma->ma_fn) != NULL &&
-	    atomic_load_explicit(&ma->ma_runner, memory_order_relaxed) !=
-		thread_self())
+	if (atomic_load(&ma->ma_fn) != NULL && !maxaction_is_ours(zone))
 		atomic_fetch_add(&ma->ma_pending, 1);
 }
 
@@ -80,7 +85,7 @@ maxaction_fork_child(struct uma_zone *zone)
 {
 	struct maxaction *ma = &zone->uz_maxaction;
 
-	if (atomic_load(&ma->ma_runner) == thread_self())
+	if (maxaction_is_ours(zone))
 		return;
 	atomic_store(&ma->ma_runner, 0);
 	atomic_store(&ma->ma_pending, 0);

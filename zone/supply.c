@@ -68,6 +68,13 @@ supply_is_capped(struct uma_zone *zone)
 		   memory_order_relaxed) != UINT64_MAX;
 }
 
+/* Items that its cap leaves room for. */
+static uint64_t
+supply_room(struct uma_zone *zone)
+{
+	return atomic_load(&zone->uz_bucket_bytes_max) / zone->uz_item_bytes;
+}
+
 static uint64_t
 bucket_item_bytes(const struct uma_zone *zone, int cap)
 {
@@ -176,8 +183,7 @@ zone_bucket_size(struct uma_zone *zone)
 	uint64_t limit = (uint64_t)uma_zone_get_max(zone);
 
 	if (supply_is_capped(zone)) {
-		room = atomic_load(&zone->uz_bucket_bytes_max) /
-		       zone->uz_item_bytes;
+		room = supply_room(zone);
 		least = uma_max(uma_min(least, room), (uint64_t)1);
 	}
 	if (limit != 0)
@@ -195,9 +201,9 @@ zone_bucket_grow(struct uma_zone *zone)
 	uint32_t cap =
 	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
 
-	if (cap < BUCKET_CAP_MAX &&
+	if (cap < BUCKET_CAP_MAX && uma_zone_get_max(zone) == 0 &&
 	    cap < atomic_load(&zone->uz_watermark.wm_bucket_cap) &&
-	    uma_zone_get_max(zone) == 0 && !supply_is_capped(zone))
+	    cap < supply_room(zone) / (4 * (uint64_t)pages_cpu_cnt()))
 		zone_bucket_set_cap(zone, cap + 1);
 }
 
@@ -367,11 +373,10 @@ uma_zone_set_maxcache(uma_zone_t zone, int nitems)
 		errno = EINVAL;
 		return;
 	}
-	uint64_t bytes = (uint64_t)nitems * zone->uz_item_bytes;
-	/* The setting is the larger cap then, and has the say. */
-	if (bytes >= SETTING(zone_cache_max))
-		bytes = UINT64_MAX;
-	atomic_store(&zone->uz_bucket_bytes_max, bytes);
+	/* The setting may be smaller, and have the say, as long as it is. */
+	atomic_store(&zone->uz_bucket_bytes_max,
+	    nitems == INT_MAX ? UINT64_MAX
+			      : (uint64_t)nitems * zone->uz_item_bytes);
 	zone_bucket_size(zone);
 	for (int k = 0; k < OVER_TRIES && supply_is_over(zone); k++) {
 		if (k > 0)

@@ -66,7 +66,9 @@ zone_number(const struct node *n, enum zone_number what)
 	case SIZE:
 		return zone->uz_hot.size;
 	case LIMIT_BUCKET_MAX:
-		return SETTING(zone_cache_max) / zone->uz_item_bytes;
+		return uma_min(SETTING(zone_cache_max),
+			   atomic_load(&zone->uz_bucket_bytes_max)) /
+		       zone->uz_item_bytes;
 	case LIMIT_NOW:
 		return word & LIMIT_ITEMS;
 	case LIMIT_MAX_ITEMS:

@@ -51,6 +51,7 @@ struct limit_waiter {
 	_Atomic uint32_t lw_state; /* zeroed memory is idle */
 	uma_wait_fn lw_fn; /* NULL: the thread sleeps at lw_state */
 	void *lw_arg;
+	struct uma_zone *_Atomic lw_zone; /* with lw_fn: it waits for */
 };
 _Static_assert(sizeof(struct limit_waiter) <= sizeof(struct uma_waiter) &&
 		   _Alignof(struct limit_waiter) <= _Alignof(struct uma_waiter),
@@ -395,6 +396,9 @@ bool limit_try(struct uma_zone *zone);
 bool limit_queue(struct uma_zone *zone, struct limit_waiter *s);
 /* Leave the queue; false: not in it, or not any more. */
 bool limit_leave(struct uma_zone *zone, struct limit_waiter *s);
+/* A unit of the caller's becomes that of a waiter, and the contrary. */
+void limit_reserve(struct uma_zone *zone, struct limit_waiter *s);
+bool limit_claim(struct uma_zone *zone, struct limit_waiter *s, uint32_t state);
 /*
  * limit_call: call a waiter's function.  limit_is_calling: this thread is in
  * one of the zone's, to which none may be added: queue instead.
@@ -473,6 +477,8 @@ void zone_warn_full(struct uma_zone *zone);
 void maxaction_note(struct uma_zone *zone);
 /* Run the action for what was noted; nothing in hand.  Keeps errno. */
 void maxaction_run(struct uma_zone *zone);
+/* This thread is running it. */
+bool maxaction_is_ours(struct uma_zone *zone);
 void maxaction_fork_child(struct uma_zone *zone);
 
 /* ---- tick.c: idle memory goes back with time ---- */
