@@ -322,6 +322,23 @@ START_TEST(the_limit_of_a_zone_can_be_set)
 }
 END_TEST
 
+/* Their items are what other zones' slabs stand on. */
+START_TEST(the_librarys_own_zones_get_no_limit)
+{
+	uint64_t max = 1;
+
+	zone_named("user");
+	for (int i = 0; i < 2; i++) {
+		char name[64];
+
+		sprintf(name, "vm.uma.UMA_Slabs_%d.limit.max_items", i);
+		ck_assert_int_eq(
+		    error_of(name, NULL, NULL, &max, sizeof max), EPERM);
+		ck_assert_uint_eq(number(name), 0);
+	}
+}
+END_TEST
+
 START_TEST(names_are_escaped_and_numbered)
 {
 	uma_zone_t first;
@@ -526,6 +543,7 @@ suite(void)
 	tcase_add_test(tc, a_zones_numbers_are_those_of_its_statistics);
 	tcase_add_test(tc, flags_read_as_a_number_and_names);
 	tcase_add_test(tc, the_limit_of_a_zone_can_be_set);
+	tcase_add_test(tc, the_librarys_own_zones_get_no_limit);
 	tcase_add_test(tc, names_are_escaped_and_numbered);
 	tcase_add_test(tc, a_very_long_name_is_cut_and_still_unique);
 	tcase_add_test(tc, a_walk_meets_every_node_once_in_order);

@@ -301,6 +301,18 @@ leaf_domains(const struct leaf *lf, const struct uma_zone *zone)
 	return strstr(lf->lf_name, ".N.") != NULL ? zone->uz_domains : 1;
 }
 
+/* A limit there would refuse slabs to all zones. */
+static bool
+is_internal(const struct uma_zone *zone)
+{
+	const struct uma_zone *mine;
+
+	for (size_t z = 0; (mine = header_zone(z)) != NULL; z++)
+		if (mine == zone)
+			return true;
+	return false;
+}
+
 static void
 leaf_node(const struct leaf *lf, int domain, struct node *n)
 {
@@ -322,7 +334,7 @@ leaf_node(const struct leaf *lf, int domain, struct node *n)
 				  ? "UMA_OPTIONS"
 				  : "default";
 	}
-	if (lf->lf_what == LIMIT_MAX_ITEMS) {
+	if (lf->lf_what == LIMIT_MAX_ITEMS && !is_internal(n->n_zone)) {
 		n->n_kind |= CTLFLAG_WR;
 		n->n_set = set_max_items;
 	}
