@@ -129,6 +129,35 @@ START_TEST(each_refusal_has_freebsds_errno)
 }
 END_TEST
 
+START_TEST(without_a_length_there_is_no_room)
+{
+	int old = 7, new = 0;
+
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, NULL, NULL, 0), ENOMEM);
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, NULL, &new, sizeof new), ENOMEM);
+	ck_assert_int_eq(old, 7);
+	ck_assert_uint_eq(number("vm.zone_warnings"), 1);
+}
+END_TEST
+
+START_TEST(a_refusal_leaves_the_length_as_it_was)
+{
+	int old, new = 1;
+	size_t len = 100;
+
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, &len, &new, 3), EINVAL);
+	ck_assert_uint_eq(len, 100);
+	ck_assert_int_eq(
+	    error_of("vm.zone_count", &old, &len, &new, sizeof new), EPERM);
+	ck_assert_uint_eq(len, 100);
+	ck_assert_int_eq(error_of("vm.none", &old, &len, NULL, 0), ENOENT);
+	ck_assert_uint_eq(len, 100);
+}
+END_TEST
+
 /* ---- settings ---- */
 
 static void
@@ -535,6 +564,8 @@ suite(void)
 	tcase_add_test(
 	    tc, a_short_buffer_gets_what_fits_and_nothing_is_written);
 	tcase_add_test(tc, each_refusal_has_freebsds_errno);
+	tcase_add_test(tc, without_a_length_there_is_no_room);
+	tcase_add_test(tc, a_refusal_leaves_the_length_as_it_was);
 	tcase_add_test(tc, a_setting_says_where_its_value_is_from);
 	tcase_add_test(tc, a_setting_of_words_reads_as_its_word);
 	tcase_add_test(tc, warnings_are_silenced_while_the_program_runs);

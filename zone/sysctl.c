@@ -336,8 +336,12 @@ uma_sysctlbyname(const char *name, void *oldp, size_t *oldlenp,
 	int error = node_find(name, &n);
 	if (error != 0)
 		return result(error);
-	error = node_io(&n, oldp, oldlenp, newp, newlen);
+	size_t len = oldlenp != NULL ? *oldlenp : 0;
+	error = node_io(
+	    &n, oldp, oldlenp != NULL ? &len : NULL, newp, newlen);
 	node_leave(&n);
+	if (oldlenp != NULL && (error == 0 || error == ENOMEM))
+		*oldlenp = len;
 	return result(error);
 }
 

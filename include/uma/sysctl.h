@@ -45,7 +45,7 @@ extern "C" {
  *
  * oldp     where its value goes, *oldlenp bytes; NULL for none.
  * oldlenp  set to the bytes stored, or with oldp NULL to those of the value;
- *          NULL for none.
+ *          left alone by errors but ENOMEM.  NULL for none.
  * newp     a value to set, newlen bytes; NULL for none.
  * Returns  0, or -1 with errno.
  * Errors   ENOENT: no such node.  EISDIR: it has others below it, and no value.
