@@ -336,6 +336,10 @@ START_TEST(two_contexts_may_share_a_node_but_not_a_value)
 	ck_assert_ptr_null(SYSCTL_ADD_INT(
 	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "b", CTLFLAG_RD, &value, 0, ""));
 	ck_assert_int_eq(errno, EEXIST);
+	/* The name counts, not whose node it is below. */
+	ck_assert_ptr_null(SYSCTL_ADD_INT(
+	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "a", CTLFLAG_RD, &value, 0, ""));
+	ck_assert_int_eq(errno, EEXIST);
 	ck_assert_int_eq(uma_sysctl_ctx_free(&a), 0);
 	ck_assert_int_eq(get("debug.both.a"), -ENOENT);
 	ck_assert_int_eq(get("debug.both.b"), 1);
@@ -380,6 +384,41 @@ START_TEST(what_cannot_be_added_is_refused)
 	ck_assert_ptr_null(SYSCTL_ADD_NODE(
 	    NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, 0, 0, ""));
 	ck_assert_int_eq(errno, ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(what_the_library_has_is_not_added_again)
+{
+	errno = 0;
+	ck_assert_ptr_null(SYSCTL_ADD_INT(NULL, SYSCTL_STATIC_CHILDREN(_vm),
+	    OID_AUTO, "zone_count", CTLFLAG_RD, 0, 1, ""));
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_ptr_null(SYSCTL_ADD_INT(NULL, SYSCTL_STATIC_CHILDREN(_vm_uma),
+	    OID_AUTO, "limit", CTLFLAG_RD, 0, 1, ""));
+	ck_assert_int_eq(errno, EEXIST);
+}
+END_TEST
+
+static struct sysctl_ctx_list own;
+
+static int
+handle_suicide(SYSCTL_HANDLER_ARGS)
+{
+	int v = uma_sysctl_ctx_free(arg1);
+
+	(void)oidp, (void)arg2;
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(a_handler_cannot_free_the_context_of_its_node)
+{
+	uma_sysctl_ctx_init(&own);
+	SYSCTL_ADD_PROC(&own, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "self",
+	    CTLTYPE_INT | CTLFLAG_RD, &own, 0, handle_suicide, "I", "");
+	ck_assert_int_eq(get("debug.self"), EBUSY);
+	ck_assert_int_eq(get("debug.self"), EBUSY); /* it is still there */
+	ck_assert_int_eq(uma_sysctl_ctx_free(&own), 0);
+	ck_assert_int_eq(get("debug.self"), -ENOENT);
 }
 END_TEST
 
@@ -457,6 +496,8 @@ suite(void)
 	tcase_add_test(tc, two_contexts_may_share_a_node_but_not_a_value);
 	tcase_add_test(tc, a_context_with_nodes_of_others_below_is_busy);
 	tcase_add_test(tc, what_cannot_be_added_is_refused);
+	tcase_add_test(tc, what_the_library_has_is_not_added_again);
+	tcase_add_test(tc, a_handler_cannot_free_the_context_of_its_node);
 	tcase_add_test(tc, removal_waits_for_a_handler_that_runs);
 	return s;
 }

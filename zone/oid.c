@@ -58,6 +58,17 @@ frames_at(const struct sysctl_oid *oid)
 	return n;
 }
 
+/* This thread is in a handler of a node of the context. */
+static bool
+frames_in(const struct sysctl_ctx_list *ctx)
+{
+	const struct frame *f = frames;
+
+	while (f != NULL && f->fr_oid->oid_ctx != ctx)
+		f = f->fr_outer;
+	return f != NULL;
+}
+
 static bool
 is_node(const struct sysctl_oid *oid)
 {
@@ -314,13 +325,14 @@ oid_make(const char *name, const char *fmt, const char *descr)
 static int
 oid_insert(struct sysctl_oid *oid)
 {
-	char path[UMA_SYSCTL_NAME_MAX];
+	char path[UMA_SYSCTL_NAME_MAX], other[UMA_SYSCTL_NAME_MAX];
 
 	if (!oid_path(oid, path))
 		return ENAMETOOLONG;
+	if (sysctl_is_ours(path))
+		return EEXIST;
 	for (struct sysctl_oid *o = oids; o != NULL; o = o->oid_next)
-		if (o->oid_parent == oid->oid_parent &&
-		    strcmp(o->oid_name, oid->oid_name) == 0 &&
+		if (oid_path(o, other) && strcmp(other, path) == 0 &&
 		    !(is_node(o) && is_node(oid)))
 			return EEXIST;
 	oid_append(oid);
@@ -388,7 +400,7 @@ uma_sysctl_ctx_free(struct sysctl_ctx_list *ctx)
 	struct sysctl_oid *oid;
 
 	uma_lock_acquire(&oid_lock);
-	bool busy = ctx_is_busy(ctx);
+	bool busy = ctx_is_busy(ctx) || frames_in(ctx);
 	if (!busy)
 		for (oid = ctx->ctx_first; oid != NULL; oid = oid->oid_ctx_next)
 			oid_unlink(oid);

@@ -106,7 +106,7 @@ struct sysctl_req {
 /*
  * A handler answers a read with SYSCTL_OUT(), and if req->newptr is not NULL
  * takes a new value with SYSCTL_IN().  Returns 0 or an errno.  No lock is held;
- * the node stays as long as the handler runs, which must not remove it.
+ * the node stays as long as the handler runs, which cannot remove it.
  */
 #define SYSCTL_HANDLER_ARGS                                 \
 	struct sysctl_oid *oidp, void *arg1, intmax_t arg2, \
@@ -154,8 +154,8 @@ UMA_API struct sysctl_oid_list *uma_sysctl_children(const char *above);
 /*
  * uma_sysctl_ctx_init: an empty list of nodes.
  * uma_sysctl_ctx_free: remove all nodes that were added with it; 0, or EBUSY
- * and nothing removed, when nodes of others are below them.  Waits for
- * handlers as uma_sysctl_unregister() does.
+ * and nothing removed, when nodes of others are below them or a handler of
+ * theirs calls.  Waits for handlers as uma_sysctl_unregister() does.
  * Threads  one at a time for one list.
  */
 UMA_API void uma_sysctl_ctx_init(struct sysctl_ctx_list *ctx);
