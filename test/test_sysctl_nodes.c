@@ -183,8 +183,10 @@ START_TEST(a_walk_meets_static_nodes_with_their_words)
 		strcat(all, name + 6);
 		strcat(all, " ");
 	}
-	ck_assert_str_eq(all, "bytes conn.cur conn.max conn.max_seen constant "
-			      "level text twice ");
+	ck_assert_str_eq(all,
+	    "byte bytes conn.cur conn.max conn.max_seen constant "
+	    "fixed8 fixed_bool flag level raw shared text twice "
+	    "two_bytes ");
 	ck_assert_int_eq(get("debug.hidden"), 1);
 	ck_assert_int_eq(get("debug.nobody.orphan"), -ENOENT);
 	ck_assert_int_eq(get("debug.conn"), -EISDIR);
@@ -422,6 +424,166 @@ START_TEST(a_handler_cannot_free_the_context_of_its_node)
 }
 END_TEST
 
+static int
+handle_removal(SYSCTL_HANDLER_ARGS)
+{
+	int v = uma_sysctl_remove(oidp, (int)arg2);
+
+	(void)arg1;
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(single_nodes_are_removed)
+{
+	struct sysctl_ctx_list ctx;
+	int value = 3;
+
+	ck_assert_int_eq(uma_sysctl_ctx_init(&ctx), 0);
+	struct sysctl_oid *top = SYSCTL_ADD_NODE(NULL,
+	    SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "top", CTLFLAG_RW, 0, "");
+	struct sysctl_oid *mid = SYSCTL_ADD_NODE(
+	    &ctx, SYSCTL_CHILDREN(top), OID_AUTO, "mid", CTLFLAG_RW, 0, "");
+	struct sysctl_oid *leaf = SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(mid),
+	    OID_AUTO, "leaf", CTLFLAG_RD, &value, 0, "");
+	SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(mid), OID_AUTO, "other",
+	    CTLFLAG_RD, &value, 0, "");
+	SYSCTL_ADD_PROC(NULL, SYSCTL_CHILDREN(mid), OID_AUTO, "self",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 1, handle_removal, "I", "");
+	ck_assert_int_eq(uma_sysctl_remove(NULL, 0), EINVAL);
+	ck_assert_int_eq(uma_sysctl_remove(&sysctl__debug_level, 0), EINVAL);
+	ck_assert_int_eq(uma_sysctl_remove(mid, 0), ENOTEMPTY);
+	ck_assert_int_eq(get("debug.top.mid.leaf"), 3);
+	ck_assert_int_eq(uma_sysctl_remove(leaf, 0), 0);
+	ck_assert_int_eq(get("debug.top.mid.leaf"), -ENOENT);
+	ck_assert_int_eq(get("debug.top.mid.other"), 3);
+	ck_assert_int_eq(get("debug.top.mid.self"), EBUSY);
+	ck_assert_int_eq(uma_sysctl_remove(top, 1), 0);
+	ck_assert_int_eq(get("debug.top.mid.other"), -ENOENT);
+	ck_assert_int_eq(get("debug.top"), -ENOENT);
+	/* They are in no context any more either. */
+	ck_assert_ptr_null(ctx.ctx_first);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
+static struct {
+	uint8_t before, number, after;
+} byte = {1, 200, 3};
+static struct {
+	uint16_t before, number, after;
+} two_bytes = {1, 60000, 3};
+static bool flag;
+static char bytes[6] = {1, 0, 2, 0, 3, 4};
+
+#define SMALL(name, type, ptr, val, handler)                              \
+	SYSCTL_OID(_debug, OID_AUTO, name, (type) | CTLFLAG_RW, ptr, val, \
+	    handler, "", "Small")
+SMALL(byte, CTLTYPE_U8, &byte.number, 0, uma_sysctl_handle_8);
+SMALL(two_bytes, CTLTYPE_U16, &two_bytes.number, 0, uma_sysctl_handle_16);
+SMALL(flag, CTLTYPE_U8, &flag, 0, uma_sysctl_handle_bool);
+SMALL(raw, CTLTYPE_OPAQUE, bytes, 5, uma_sysctl_handle_opaque);
+SMALL(fixed8, CTLTYPE_S8, 0, -7, uma_sysctl_handle_8);
+SMALL(fixed_bool, CTLTYPE_U8, 0, 2, uma_sysctl_handle_bool);
+
+/* What it reads as, and its length; then it is set. */
+static void
+swap(const char *name, const void *old, size_t size, const void *new)
+{
+	char value[16];
+	size_t len = sizeof value;
+
+	ck_assert_int_eq(uma_sysctlbyname(name, value, &len, NULL, 0), 0);
+	ck_assert_uint_eq(len, size);
+	ck_assert_mem_eq(value, old, size);
+	for (size_t wrong = 0; wrong < 9; wrong++) {
+		if (wrong == size)
+			continue;
+		ck_assert_int_eq(
+		    uma_sysctlbyname(name, NULL, NULL, new, wrong), -1);
+		ck_assert_int_eq(errno, EINVAL);
+	}
+	ck_assert_int_eq(uma_sysctlbyname(name, NULL, NULL, new, size), 0);
+}
+
+START_TEST(small_numbers_and_bytes_are_read_and_set)
+{
+	static const char raw[9] = {9, 8, 7, 6, 5};
+	uint8_t new8[9] = {77}, fixed = (uint8_t)-7, yes[9] = {1}, no[9] = {0};
+	uint16_t new16[5] = {7777}, number = 60000;
+	uint8_t many[9] = {0xfe};
+
+	swap("debug.byte", "\310", 1, new8);
+	ck_assert(byte.before == 1 && byte.number == 77 && byte.after == 3);
+	swap("debug.two_bytes", &number, 2, new16);
+	ck_assert(two_bytes.before == 1 && two_bytes.number == 7777 &&
+		  two_bytes.after == 3);
+	swap("debug.flag", no, 1, many);
+	ck_assert_int_eq(*(unsigned char *)&flag, 1); /* not 0xfe */
+	swap("debug.flag", yes, 1, no);
+	ck_assert(!flag);
+	swap("debug.raw", "\1\0\2\0\3", 5, raw);
+	ck_assert_mem_eq(bytes, raw, 5);
+	ck_assert_int_eq(bytes[5], 4);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "debug.fixed_bool" : "debug.fixed8";
+		uint8_t v;
+		size_t len = 1;
+
+		ck_assert_int_eq(uma_sysctlbyname(name, &v, &len, NULL, 0), 0);
+		ck_assert_uint_eq(v, i ? 1 : fixed);
+		ck_assert_int_eq(uma_sysctlbyname(name, NULL, NULL, &v, 1), -1);
+		ck_assert_int_eq(errno, EPERM);
+	}
+}
+END_TEST
+
+static char shared[4096];
+SYSCTL_STRING(
+    _debug, OID_AUTO, shared, CTLFLAG_RW, shared, sizeof shared, "Shared");
+static _Atomic bool enough;
+
+static void *
+replace(void *arg)
+{
+	char text[sizeof shared - 1];
+
+	(void)arg;
+	for (unsigned i = 0; !atomic_load(&enough); i++) {
+		size_t len = i % 2 == 0 ? sizeof text : 1000;
+
+		memset(text, "ab"[i % 2], len);
+		ck_assert_int_eq(
+		    uma_sysctlbyname("debug.shared", NULL, NULL, text, len), 0);
+	}
+	return NULL;
+}
+
+START_TEST(a_string_is_whole_while_others_replace_it)
+{
+	static char text[sizeof shared];
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, replace, NULL), 0);
+	for (int changes = 0; changes < TEST_SCALE(500);) {
+		size_t len = sizeof text;
+		char before = text[0];
+
+		ck_assert_int_eq(
+		    uma_sysctlbyname("debug.shared", text, &len, NULL, 0), 0);
+		if (len > 1) {
+			char c = text[0], other = c == 'a' ? 'b' : 'a';
+
+			ck_assert_uint_eq(len, c == 'a' ? sizeof text : 1001);
+			ck_assert_ptr_null(memchr(text, other, len));
+		}
+		ck_assert_uint_eq(strlen(text) + 1, len);
+		changes += text[0] != before;
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 static _Atomic bool inside, leave, freed;
 
 static int
@@ -498,6 +660,9 @@ suite(void)
 	tcase_add_test(tc, what_cannot_be_added_is_refused);
 	tcase_add_test(tc, what_the_library_has_is_not_added_again);
 	tcase_add_test(tc, a_handler_cannot_free_the_context_of_its_node);
+	tcase_add_test(tc, single_nodes_are_removed);
+	tcase_add_test(tc, small_numbers_and_bytes_are_read_and_set);
+	tcase_add_test(tc, a_string_is_whole_while_others_replace_it);
 	tcase_add_test(tc, removal_waits_for_a_handler_that_runs);
 	return s;
 }
