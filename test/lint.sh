@@ -155,7 +155,8 @@ alone_in() {
 	shift
 	for h; do
 		echo "#include <$h>
-#include <$h>" >"$tmp/alone"
+#include <$h>
+extern int not_empty;" >"$tmp/alone"
 		for cc in gcc clang; do
 			for std in c11 c17 c++17; do
 				lang=c

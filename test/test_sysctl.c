@@ -386,7 +386,8 @@ START_TEST(names_are_escaped_and_numbered)
 	ck_assert(!is_there("vm.uma.twin.size"));
 	ck_assert(is_there("vm.uma.twin_1.size"));
 	zone_named("twin");
-	ck_assert(is_there("vm.uma.twin_3.size"));
+	ck_assert(is_there("vm.uma.twin.size")); /* free again */
+	ck_assert(!is_there("vm.uma.twin_3.size"));
 	/* Not in the way of a setting, nor without a name. */
 	zone_named("limit");
 	ck_assert(is_there("vm.uma.limit_1.size"));
@@ -509,9 +510,6 @@ come_and_go(void *arg)
 		uma_zdestroy(z[i % 4]);
 		z[i % 4] = zone_named(i % 3 == 0 ? "guest" : "visitor");
 		uma_zfree(z[i % 4], uma_zalloc(z[i % 4], M_WAITOK));
-		/* Their numbers rise: a slow walker would never pass them. */
-		if (i % 8 == 7)
-			test_sleep_ms(20);
 	}
 	for (int i = 0; i < 4; i++)
 		uma_zdestroy(z[i]);
@@ -534,6 +532,45 @@ START_TEST(a_walk_goes_on_while_zones_come_and_go)
 	pthread_join(thread, NULL);
 	ck_assert_int_ge(most, 50);
 	ck_assert(is_there("vm.uma.zebra.size"));
+}
+END_TEST
+
+/* Zones that go and come again as fast as a walk passes do not lead it on. */
+START_TEST(a_walk_ends_however_fast_zones_come_and_go)
+{
+	char at[UMA_SYSCTL_NAME_MAX] = "vm.uma.guest";
+	uma_zone_t old = zone_named("guest"), new;
+	int steps = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		new = zone_named("guest");
+		uma_zdestroy(old);
+		old = new;
+	}
+	while (uma_sysctl_next(at, at, sizeof at) == 0 &&
+	       strncmp(at, "vm.uma.guest", 12) == 0) {
+		new = zone_named("guest");
+		uma_zdestroy(old);
+		old = new;
+		steps++;
+	}
+	ck_assert_int_lt(steps, 200);
+}
+END_TEST
+
+START_TEST(many_zones_of_a_name_have_numbers_of_their_own)
+{
+	char node[64];
+
+	for (int i = 0; i < 200; i++)
+		zone_named("many");
+	for (int i = 1; i < 200; i++) {
+		sprintf(node, "vm.uma.many_%d.size", i);
+		ck_assert_msg(is_there(node), "%s", node);
+	}
+	ck_assert(is_there("vm.uma.many.size"));
+	ck_assert(!is_there("vm.uma.many_0.size"));
+	ck_assert(!is_there("vm.uma.many_200.size"));
 }
 END_TEST
 
@@ -581,6 +618,8 @@ suite(void)
 	tcase_add_test(tc, a_cut_name_is_an_error);
 	tcase_add_test(tc, info_tells_type_and_format);
 	tcase_add_test(tc, a_walk_goes_on_while_zones_come_and_go);
+	tcase_add_test(tc, a_walk_ends_however_fast_zones_come_and_go);
+	tcase_add_test(tc, many_zones_of_a_name_have_numbers_of_their_own);
 	tcase_add_test(tc, a_child_of_a_fork_reads_the_tree);
 	return s;
 }
