@@ -185,6 +185,30 @@ START_TEST(a_setting_says_where_its_value_is_from)
 	source_is("vm.zone_count", "");
 	ck_assert_uint_eq(uma_limit(), bytes);
 	ck_assert_uint_eq(number("vm.uma_kmem_limit"), bytes);
+	uma_set_limit(1 << 21);
+	ck_assert_uint_eq(number("vm.uma.limit"), 1 << 21);
+	source_is("vm.uma.limit", "program");
+}
+END_TEST
+
+START_TEST(a_zones_limit_says_where_it_is_from)
+{
+	static const char node[] = "vm.uma.bound.limit.max_items";
+	struct uma_sysctl_info info = {.size = sizeof info};
+	uint64_t max = 50;
+
+	setenv("UMA_OPTIONS", "vm.uma.bound.limit.max_items=10", 1);
+	uma_zone_t z = zone_named("bound");
+	source_is(node, "UMA_OPTIONS");
+	uma_zone_set_max(z, 20);
+	source_is(node, "program");
+	ck_assert_int_eq(
+	    uma_sysctlbyname(node, NULL, NULL, &max, sizeof max), 0);
+	source_is(node, "sysctl");
+	zone_named("free");
+	source_is("vm.uma.free.limit.max_items", "default");
+	ck_assert_int_eq(uma_sysctl_info(node, &info), 0);
+	ck_assert_uint_eq(info.kind, CTLTYPE_U64 | CTLFLAG_RWTUN);
 }
 END_TEST
 
@@ -604,6 +628,7 @@ suite(void)
 	tcase_add_test(tc, without_a_length_there_is_no_room);
 	tcase_add_test(tc, a_refusal_leaves_the_length_as_it_was);
 	tcase_add_test(tc, a_setting_says_where_its_value_is_from);
+	tcase_add_test(tc, a_zones_limit_says_where_it_is_from);
 	tcase_add_test(tc, a_setting_of_words_reads_as_its_word);
 	tcase_add_test(tc, warnings_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_cap_on_caches_takes_effect_while_the_program_runs);

@@ -420,6 +420,7 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 		errno = EINVAL;
 		return uma_zone_get_max(zone);
 	}
+	atomic_store(&zone->uz_max_source, "program");
 	int rounded = limit_round(zone, nitems);
 	uint64_t max = nitems == 0 ? LIMIT_ITEMS : (uint64_t)rounded;
 	uma_lock_acquire(&l->l_lock);

@@ -462,6 +462,8 @@ settings_find(const char *name, struct node *n)
 	n->n_source = setting_source[s - setting_table];
 	if (n->n_source == NULL)
 		n->n_source = "default";
+	if (s->s_apply == apply_limit && uma_limit() != SETTING(limit))
+		n->n_source = "program";
 	n->n_arg = s;
 	n->n_get = get_setting;
 	n->n_set = set_setting;

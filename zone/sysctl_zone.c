@@ -229,6 +229,7 @@ set_max_items(const struct node *n, const union sysctl_value *v)
 	if (v->v_number > INT_MAX)
 		return EINVAL;
 	(void)uma_zone_set_max(n->n_zone, (int)v->v_number);
+	atomic_store(&n->n_zone->uz_max_source, "sysctl");
 	return 0;
 }
 
@@ -335,8 +336,11 @@ leaf_node(const struct leaf *lf, int domain, struct node *n)
 				  : "default";
 	}
 	if (lf->lf_what == LIMIT_MAX_ITEMS && !is_internal(n->n_zone)) {
-		n->n_kind |= CTLFLAG_WR;
+		n->n_kind |= CTLFLAG_WR | CTLFLAG_TUN;
 		n->n_set = set_max_items;
+		n->n_source = atomic_load(&n->n_zone->uz_max_source);
+		if (n->n_source == NULL)
+			n->n_source = "default";
 	}
 }
 

@@ -79,7 +79,7 @@ struct uma_sysctl_info {
 	size_t size; /* of this struct, in bytes, set by the caller */
 	uint32_t kind; /* CTLTYPE_ and CTLFLAG_ */
 	char fmt[8]; /* FreeBSD's: "I" int, "IU", "L", "LU", "A" string ... */
-	char source[16]; /* "default", "UMA_OPTIONS", "sysctl"; or "" */
+	char source[16]; /* "default", "UMA_OPTIONS", "sysctl", "program"; "" */
 	char descr[96]; /* a few words; cut if longer */
 };
 
