@@ -275,28 +275,102 @@ END_TEST
 
 /* ---- zones ---- */
 
-START_TEST(a_zone_has_freebsds_names)
+/* A node of the type, readable, as long as that, and with its words. */
+static void
+type_is(const char *name, uint32_t type, const char *fmt)
 {
-	static const char *const leaf[] = {"size", "flags", "bucket_size",
-	    "bucket_size_max", "keg.name", "keg.rsize", "keg.ppera",
-	    "keg.ipers", "keg.align", "keg.reserve", "keg.efficiency",
-	    "keg.domain.0.pages", "keg.domain.0.free_items",
-	    "keg.domain.0.free_slabs", "limit.items", "limit.max_items",
-	    "debug", "limit.sleepers", "limit.sleeps", "limit.bucket_max",
-	    "domain.0.nitems", "domain.0.imax", "domain.0.imin",
-	    "domain.0.bimin", "domain.0.wss", "domain.0.limin",
-	    "domain.0.timin", "stats.current", "stats.allocs", "stats.frees",
-	    "stats.fails", "stats.xdomain"};
+	static const size_t size[CTLTYPE + 1] = {[CTLTYPE_INT] = sizeof(int),
+	    [CTLTYPE_LONG] = sizeof(long),
+	    [CTLTYPE_ULONG] = sizeof(long),
+	    [CTLTYPE_U16] = 2,
+	    [CTLTYPE_U32] = 4,
+	    [CTLTYPE_U64] = 8};
+	struct uma_sysctl_info info = {.size = sizeof info};
+	char value[256];
+	size_t len = sizeof value;
+
+	ck_assert_msg(uma_sysctl_info(name, &info) == 0, "%s", name);
+	ck_assert_msg((info.kind & CTLTYPE) == type, "%s: %u", name, info.kind);
+	ck_assert_msg(info.kind & CTLFLAG_RD, "%s", name);
+	ck_assert_msg(strcmp(info.fmt, fmt) == 0, "%s: %s", name, info.fmt);
+	ck_assert_msg(info.descr[0] != '\0', "%s", name);
+	ck_assert_msg(
+	    uma_sysctlbyname(name, value, &len, NULL, 0) == 0, "%s", name);
+	ck_assert_msg(
+	    len == (type == CTLTYPE_STRING ? strlen(value) + 1 : size[type]),
+	    "%s: %zu bytes", name, len);
+}
+
+START_TEST(a_zone_has_freebsds_names_and_types)
+{
+	static const struct {
+		const char *name;
+		uint32_t type;
+		const char *fmt;
+	} leaf[] = {
+	    {"size", CTLTYPE_INT, "I"},
+	    {"flags", CTLTYPE_STRING, "A"},
+	    {"debug", CTLTYPE_STRING, "A"},
+	    {"bucket_size", CTLTYPE_U16, "SU"},
+	    {"bucket_size_max", CTLTYPE_U16, "SU"},
+	    {"keg.name", CTLTYPE_STRING, "A"},
+	    {"keg.rsize", CTLTYPE_U32, "IU"},
+	    {"keg.ppera", CTLTYPE_U32, "IU"},
+	    {"keg.ipers", CTLTYPE_U32, "IU"},
+	    {"keg.align", CTLTYPE_U32, "IU"},
+	    {"keg.reserve", CTLTYPE_U32, "IU"},
+	    {"keg.efficiency", CTLTYPE_INT, "I"},
+	    {"keg.domain.0.pages", CTLTYPE_U32, "IU"},
+	    {"keg.domain.0.free_items", CTLTYPE_U32, "IU"},
+	    {"keg.domain.0.free_slabs", CTLTYPE_U32, "IU"},
+	    {"limit.items", CTLTYPE_U64, "QU"},
+	    {"limit.max_items", CTLTYPE_U64, "QU"},
+	    {"limit.sleepers", CTLTYPE_U32, "IU"},
+	    {"limit.sleeps", CTLTYPE_U64, "QU"},
+	    {"limit.bucket_max", CTLTYPE_U64, "QU"},
+	    {"domain.0.nitems", CTLTYPE_LONG, "L"},
+	    {"domain.0.imax", CTLTYPE_LONG, "L"},
+	    {"domain.0.imin", CTLTYPE_LONG, "L"},
+	    {"domain.0.bimin", CTLTYPE_LONG, "L"},
+	    {"domain.0.wss", CTLTYPE_LONG, "L"},
+	    {"domain.0.limin", CTLTYPE_LONG, "L"},
+	    {"domain.0.timin", CTLTYPE_INT, "I"},
+	    {"stats.current", CTLTYPE_INT, "I"},
+	    {"stats.allocs", CTLTYPE_U64, "QU"},
+	    {"stats.frees", CTLTYPE_U64, "QU"},
+	    {"stats.fails", CTLTYPE_U64, "QU"},
+	    {"stats.xdomain", CTLTYPE_U64, "QU"},
+	};
 	char name[64];
 
 	zone_named("named");
 	for (size_t i = 0; i < sizeof leaf / sizeof leaf[0]; i++) {
-		snprintf(name, sizeof name, "vm.uma.named.%s", leaf[i]);
-		ck_assert_msg(is_there(name), "%s", name);
+		snprintf(name, sizeof name, "vm.uma.named.%s", leaf[i].name);
+		type_is(name, leaf[i].type, leaf[i].fmt);
 	}
 	snprintf(
 	    name, sizeof name, "vm.uma.named.domain.%d.wss", uma_ndomains());
 	ck_assert(!is_there(name));
+}
+END_TEST
+
+START_TEST(the_whole_tree_has_freebsds_names_and_types)
+{
+	char mode[200];
+	size_t len = sizeof mode;
+
+	zone_named("one");
+	type_is("vm.zone_count", CTLTYPE_INT, "I");
+	type_is("vm.zone_warnings", CTLTYPE_INT, "I");
+	type_is("vm.uma_kmem_limit", CTLTYPE_ULONG, "LU");
+	type_is("vm.uma_kmem_total", CTLTYPE_ULONG, "LU");
+	type_is("vm.uma.percpu_mode", CTLTYPE_STRING, "A");
+	type_is("kern.smp.maxid", CTLTYPE_INT, "I");
+	ck_assert_uint_eq(number("vm.uma_kmem_total"), uma_size());
+	ck_assert_uint_ge(number("vm.zone_count"), 3);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.percpu_mode", mode, &len, NULL, 0), 0);
+	ck_assert_str_eq(mode, uma_percpu_mode());
 }
 END_TEST
 
@@ -632,7 +706,8 @@ suite(void)
 	tcase_add_test(tc, a_setting_of_words_reads_as_its_word);
 	tcase_add_test(tc, warnings_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_cap_on_caches_takes_effect_while_the_program_runs);
-	tcase_add_test(tc, a_zone_has_freebsds_names);
+	tcase_add_test(tc, a_zone_has_freebsds_names_and_types);
+	tcase_add_test(tc, the_whole_tree_has_freebsds_names_and_types);
 	tcase_add_test(tc, a_zones_numbers_are_those_of_its_statistics);
 	tcase_add_test(tc, flags_read_as_a_number_and_names);
 	tcase_add_test(tc, the_limit_of_a_zone_can_be_set);
