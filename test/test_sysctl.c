@@ -3,7 +3,11 @@
  * The sysctl tree as a program sees it: FreeBSD's protocol and errors, the
  * settings, what zones have below vm.uma, and walking all of it.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include <uma.h>
@@ -413,6 +417,117 @@ START_TEST(a_zones_numbers_are_those_of_its_statistics)
 }
 END_TEST
 
+/* Of domain 0 of the zone that the next test makes. */
+static uint64_t
+depot(const char *leaf)
+{
+	char name[64];
+
+	sprintf(name, "vm.uma.worked.domain.0.%s", leaf);
+	return number(name);
+}
+
+static void
+alloc_or_free(uma_zone_t z, void **item, int n, bool alloc)
+{
+	for (int i = 0; i < n; i++) {
+		if (alloc)
+			item[i] = uma_zalloc(z, M_WAITOK);
+		else
+			uma_zfree(z, item[i]);
+	}
+}
+
+START_TEST(a_depots_numbers_are_of_its_working_set)
+{
+	static void *item[5000];
+	cpu_set_t one;
+
+	setenv("UMA_OPTIONS", "vm.uma.reclaim_period=10", 1);
+	if (uma_ndomains() > 1)
+		return; /* the items could be anywhere */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+	uma_zone_t z = zone_named("worked");
+	alloc_or_free(z, item, 5000, true);
+	ck_assert_uint_eq(depot("nitems"), 0);
+	alloc_or_free(z, item, 5000, false);
+	alloc_or_free(z, item, 1500, true);
+	alloc_or_free(z, item, 1000, false);
+	/* The most; since then the fewest, the fewest of all, and now. */
+	ck_assert_uint_eq(depot("imin"), 0);
+	ck_assert_uint_gt(depot("bimin"), depot("imin"));
+	ck_assert_uint_gt(depot("nitems"), depot("bimin"));
+	ck_assert_uint_gt(depot("imax"), depot("nitems"));
+	ck_assert_uint_eq(depot("wss"), 0);
+	uint64_t batch = depot("imax") - depot("bimin"), now = depot("nitems");
+	while (depot("wss") == 0) {
+		uma_reclaim_tick();
+		test_sleep_ms(5);
+	}
+	ck_assert_uint_eq(depot("wss"), batch);
+	ck_assert_uint_eq(depot("imax"), now);
+	ck_assert_uint_eq(depot("limin"), 0);
+	ck_assert_uint_eq(depot("timin"), 0);
+	while (depot("timin") < 2) {
+		uma_reclaim_tick();
+		test_sleep_ms(5);
+	}
+	ck_assert_uint_lt(depot("wss"), batch);
+	ck_assert_uint_gt(depot("limin"), 2);
+	uma_zone_reclaim(z, UMA_RECLAIM_DRAIN);
+	ck_assert_uint_eq(depot("nitems"), 0);
+}
+END_TEST
+
+static void *
+take_and_give(void *zone)
+{
+	uma_zfree(zone, uma_zalloc(zone, M_WAITOK));
+	return NULL;
+}
+
+START_TEST(a_zones_limit_and_slabs_have_their_numbers)
+{
+	pthread_t thread;
+	void *item[4];
+	uma_zone_t z =
+	    uma_zcreate("full", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+
+	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	alloc_or_free(z, item, 4, true);
+	ck_assert_ptr_null(uma_zalloc(z, M_NOWAIT));
+	ck_assert_uint_eq(number("vm.uma.full.stats.fails"), 1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.items"), 4);
+	ck_assert_uint_eq(number("vm.uma.full.limit.max_items"), 4);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 0);
+	ck_assert_uint_gt(number("vm.uma.full.bucket_size_max"),
+	    number("vm.uma.full.bucket_size"));
+	ck_assert_uint_eq(
+	    number("vm.uma.full.limit.bucket_max"), (16 << 20) / 4096);
+	ck_assert_uint_eq(number("vm.uma.full.keg.reserve"), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_and_give, z), 0);
+	while (number("vm.uma.full.limit.sleepers") == 0)
+		test_sleep_ms(1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 1);
+	uma_zfree(z, item[0]);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleeps"), 1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 0);
+	alloc_or_free(z, item + 1, 3, false);
+	/* A slab that nothing is allocated of. */
+	z = uma_zcreate("bare", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR,
+	    UMA_ZONE_NOBUCKET);
+	item[0] = uma_zalloc(z, M_WAITOK);
+	ck_assert_uint_eq(number("vm.uma.bare.keg.domain.0.free_slabs"), 0);
+	uma_zfree(z, item[0]);
+	if (uma_ndomains() == 1)
+		ck_assert_uint_eq(
+		    number("vm.uma.bare.keg.domain.0.free_slabs"), 1);
+}
+END_TEST
+
 START_TEST(flags_read_as_a_number_and_names)
 {
 	char text[64];
@@ -709,6 +824,8 @@ suite(void)
 	tcase_add_test(tc, a_zone_has_freebsds_names_and_types);
 	tcase_add_test(tc, the_whole_tree_has_freebsds_names_and_types);
 	tcase_add_test(tc, a_zones_numbers_are_those_of_its_statistics);
+	tcase_add_test(tc, a_depots_numbers_are_of_its_working_set);
+	tcase_add_test(tc, a_zones_limit_and_slabs_have_their_numbers);
 	tcase_add_test(tc, flags_read_as_a_number_and_names);
 	tcase_add_test(tc, the_limit_of_a_zone_can_be_set);
 	tcase_add_test(tc, the_librarys_own_zones_get_no_limit);
