@@ -192,6 +192,45 @@ START_TEST(a_setting_says_where_its_value_is_from)
 	uma_set_limit(1 << 21);
 	ck_assert_uint_eq(number("vm.uma.limit"), 1 << 21);
 	source_is("vm.uma.limit", "program");
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.limit", NULL, NULL, &bytes, sizeof bytes),
+	    0);
+	ck_assert_uint_eq(uma_limit(), bytes);
+	source_is("vm.uma.limit", "sysctl");
+	bytes = UINT64_MAX; /* -1 is no number of bytes */
+	ck_assert_int_eq(
+	    error_of("vm.uma.limit", NULL, NULL, &bytes, sizeof bytes), EINVAL);
+	ck_assert_int_eq(
+	    error_of("vm.uma.cache_max", NULL, NULL, &bytes, sizeof bytes),
+	    EINVAL);
+}
+END_TEST
+
+/* A zone that is destroyed with an item out says so on standard error. */
+static off_t
+said_by_a_leak(int fd)
+{
+	uma_zone_t z = zone_named("leaky");
+
+	ck_assert_ptr_nonnull(uma_zalloc(z, M_WAITOK));
+	uma_zdestroy(z);
+	return lseek(fd, 0, SEEK_END);
+}
+
+START_TEST(messages_are_silenced_while_the_program_runs)
+{
+	FILE *to = tmpfile();
+
+	ck_assert_ptr_nonnull(to);
+	ck_assert_int_eq(dup2(fileno(to), 2), 2);
+	off_t before = said_by_a_leak(2);
+	ck_assert_int_gt(before, 0);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.sink", NULL, NULL, "none", 4), 0);
+	ck_assert_int_eq(said_by_a_leak(2), before);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.sink", NULL, NULL, "stderr", 6), 0);
+	ck_assert_int_gt(said_by_a_leak(2), before);
 }
 END_TEST
 
@@ -238,6 +277,20 @@ count_line(void *arg, const char *line, size_t len)
 	(void)line, (void)len;
 	++*(int *)arg;
 }
+
+START_TEST(a_setting_of_words_takes_no_longer_ones)
+{
+	char word[400];
+
+	memset(word, 'x', sizeof word);
+	for (size_t len = 1; len < sizeof word; len++)
+		ck_assert_int_eq(
+		    error_of("vm.uma.sink", NULL, NULL, word, len), EINVAL);
+	ck_assert_int_eq(
+	    error_of("vm.uma.sink", NULL, NULL, "none+stderr", 11), EINVAL);
+	ck_assert_int_eq(error_of("vm.uma.sink", NULL, NULL, "", 0), EINVAL);
+}
+END_TEST
 
 START_TEST(warnings_are_silenced_while_the_program_runs)
 {
@@ -818,7 +871,9 @@ suite(void)
 	tcase_add_test(tc, a_refusal_leaves_the_length_as_it_was);
 	tcase_add_test(tc, a_setting_says_where_its_value_is_from);
 	tcase_add_test(tc, a_zones_limit_says_where_it_is_from);
+	tcase_add_test(tc, messages_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_setting_of_words_reads_as_its_word);
+	tcase_add_test(tc, a_setting_of_words_takes_no_longer_ones);
 	tcase_add_test(tc, warnings_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_cap_on_caches_takes_effect_while_the_program_runs);
 	tcase_add_test(tc, a_zone_has_freebsds_names_and_types);

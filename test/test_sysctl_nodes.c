@@ -637,6 +637,140 @@ START_TEST(removal_waits_for_a_handler_that_runs)
 }
 END_TEST
 
+static struct sysctl_oid guarded = {.oid_above = "_debug",
+    .oid_name = "slow",
+    .oid_fmt = "I",
+    .oid_descr = "",
+    .oid_handler = handle_slowly,
+    .oid_kind = CTLTYPE_INT | CTLFLAG_RD};
+
+static void *
+unregister(void *oid)
+{
+	uma_sysctl_unregister(oid);
+	atomic_store(&freed, true);
+	return NULL;
+}
+
+/* As when a module is closed. */
+START_TEST(a_static_node_too_waits_for_its_handler)
+{
+	pthread_t reader, remover;
+
+	uma_sysctl_register(&guarded);
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	while (!atomic_load(&inside))
+		test_sleep_ms(1);
+	pthread_create(&remover, NULL, unregister, &guarded);
+	test_sleep_ms(50);
+	ck_assert(!atomic_load(&freed));
+	ck_assert_int_eq(get("debug.slow"), -ENOENT);
+	atomic_store(&leave, true);
+	pthread_join(reader, NULL);
+	pthread_join(remover, NULL);
+	ck_assert(atomic_load(&freed));
+}
+END_TEST
+
+START_TEST(a_child_of_a_fork_waits_for_no_handler)
+{
+	struct sysctl_ctx_list ctx;
+	pthread_t reader;
+	int status;
+
+	uma_sysctl_ctx_init(&ctx);
+	SYSCTL_ADD_PROC(&ctx, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "slow",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 0, handle_slowly, "I", "");
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	while (!atomic_load(&inside))
+		test_sleep_ms(1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		alarm(10);
+		_exit(uma_sysctl_ctx_free(&ctx) == 0 &&
+			      get("debug.slow") == -ENOENT
+			  ? 7
+			  : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	atomic_store(&leave, true);
+	pthread_join(reader, NULL);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
+static pid_t forked;
+
+static int
+handle_fork(SYSCTL_HANDLER_ARGS)
+{
+	int v = 4;
+
+	(void)oidp, (void)arg1, (void)arg2;
+	forked = fork();
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(a_handler_that_forks_returns_twice)
+{
+	struct sysctl_ctx_list ctx;
+	int status;
+
+	uma_sysctl_ctx_init(&ctx);
+	SYSCTL_ADD_PROC(&ctx, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "fork",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 0, handle_fork, "I", "");
+	int v = get("debug.fork"), freeing = uma_sysctl_ctx_free(&ctx);
+	if (forked == 0)
+		_exit(v == 4 && freeing == 0 ? 7 : 1);
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	ck_assert(v == 4 && freeing == 0);
+}
+END_TEST
+
+/* Made and destroyed by handlers: of zones, and of other nodes. */
+static int
+handle_life(SYSCTL_HANDLER_ARGS)
+{
+	static struct sysctl_ctx_list ctx;
+	int alive = conn_zone != NULL, make = alive;
+	int error = uma_sysctl_handle_int(oidp, &make, 0, req);
+
+	(void)arg1, (void)arg2;
+	if (error != 0 || req->newptr == NULL || make == alive)
+		return error;
+	if (make) {
+		make_zone();
+		uma_sysctl_ctx_init(&ctx);
+		return SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_STATIC_CHILDREN(_debug),
+			   OID_AUTO, "alive", 0, &conn_zone, "") != NULL
+			   ? 0
+			   : errno;
+	}
+	error = uma_sysctl_ctx_free(&ctx);
+	uma_zdestroy(conn_zone);
+	conn_zone = NULL;
+	return error;
+}
+
+START_TEST(a_handler_makes_and_destroys_zones_and_nodes)
+{
+	SYSCTL_ADD_PROC(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "life",
+	    CTLTYPE_INT | CTLFLAG_RW, NULL, 0, handle_life, "I", "");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(get("debug.life"), 0);
+		ck_assert_int_eq(set("debug.life", 1), 0);
+		ck_assert_int_eq(get("debug.life"), 1);
+		ck_assert_int_eq(get("debug.alive"), 0);
+		ck_assert_int_eq(get("vm.uma.conn.size"), 1024);
+		ck_assert_int_eq(set("debug.life", 0), 0);
+		ck_assert_int_eq(get("debug.alive"), -ENOENT);
+		ck_assert_int_eq(get("vm.uma.conn.size"), -ENOENT);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -664,6 +798,10 @@ suite(void)
 	tcase_add_test(tc, small_numbers_and_bytes_are_read_and_set);
 	tcase_add_test(tc, a_string_is_whole_while_others_replace_it);
 	tcase_add_test(tc, removal_waits_for_a_handler_that_runs);
+	tcase_add_test(tc, a_static_node_too_waits_for_its_handler);
+	tcase_add_test(tc, a_child_of_a_fork_waits_for_no_handler);
+	tcase_add_test(tc, a_handler_that_forks_returns_twice);
+	tcase_add_test(tc, a_handler_makes_and_destroys_zones_and_nodes);
 	return s;
 }
 
