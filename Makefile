@@ -281,7 +281,7 @@ check-all: deps-all
 
 lint: all $(O)/stage/.done
 	@$(foreach f,$(FOLDERS),INC_$f='$(INC_$f)' )FOLDERS='$(FOLDERS)' \
-	HEADERS='$(HEADERS)' MAN3='$(MAN3)' OBJS='$(OBJS)' WARN='$(WARN)' \
+	HEADERS='$(HEADERS)' OVERLAY='$(OVERLAY)' MAN3='$(MAN3)' OBJS='$(OBJS)' WARN='$(WARN)' \
 	$(call run,lint.sh)
 
 stress: $(STRESS)

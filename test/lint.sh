@@ -3,8 +3,8 @@
 #
 # lint.sh - the promises of the house that a program can check, called by
 # `make lint`.  From the environment: CC, O, STAGE; FOLDERS of the library in
-# their order, INC_<folder> their include paths, OBJS, HEADERS and MAN3 what is
-# installed, WARN the warnings.
+# their order, INC_<folder> their include paths, OBJS, HEADERS, OVERLAY and MAN3
+# what is installed, WARN the warnings.
 #
 # A rule is a function that prints what breaks it, and nothing otherwise.
 # shellcheck disable=SC2046,SC2086,SC2153,SC2317
@@ -117,8 +117,11 @@ compiles() {
 				-o /dev/null -c {}
 		done
 	done
-	files '^(test|examples)/.*\.c$' | xargs -P "$(nproc)" -I{} clang \
-		-std=gnu11 $WARN -Werror $all_paths -Itools -fsyntax-only {}
+	files '^(test|examples)/.*\.c$' | grep -v '^test/freebsd/' |
+		xargs -P "$(nproc)" -I{} clang -std=gnu11 $WARN -Werror \
+			$all_paths -Itools -fsyntax-only {}
+	files '^test/freebsd/.*\.c$' | xargs clang -std=gnu11 $WARN -Werror \
+		-Iinclude/overlay -Iinclude -fsyntax-only
 }
 # Objects that want one of these symbols, but for the file that may.
 wants() {
@@ -146,20 +149,30 @@ prints() {
 
 # ---- headers ----
 
-alone() {
-	for h in $HEADERS; do
+# alone_in PATHS HEADER...: each, twice.
+alone_in() {
+	paths=$1
+	shift
+	for h; do
 		echo "#include <$h>
-#include <$h>" >"$tmp/alone"
+#include <$h>
+extern int not_empty;" >"$tmp/alone"
 		for cc in gcc clang; do
 			for std in c11 c17 c++17; do
 				lang=c
 				[ $std = c++17 ] && lang=c++
 				$cc -x $lang -std=$std -Wall -Wextra -Werror \
-					-pedantic -I"$STAGE/include" \
-					-fsyntax-only "$tmp/alone"
+					-pedantic $paths -fsyntax-only \
+					"$tmp/alone"
 			done
 		done
 	done
+}
+alone() {
+	alone_in "-I$STAGE/include" $HEADERS
+}
+overlay_alone() {
+	alone_in "-I$STAGE/include/libuma-freebsd -I$STAGE/include" $OVERLAY
 }
 private_alone() {
 	for h in $(files "^($folders)/.*\.h$") include/uma_int.h; do
@@ -175,6 +188,12 @@ all_installed() {
 		case " $HEADERS " in
 		*" ${h#include/} "*) ;;
 		*) echo "$h is not in HEADERS" ;;
+		esac
+	done
+	for h in $(files '^include/overlay/'); do
+		case " $OVERLAY " in
+		*" ${h#include/overlay/} "*) ;;
+		*) echo "$h is not in OVERLAY" ;;
 		esac
 	done
 	for m in $(files '^man/.*\.3$'); do
@@ -226,6 +245,13 @@ same_names() {
 		"s/^< /the header has, $2 has not: /p
 		s/^> /$2 has, the header has not: /p"
 }
+# FreeBSD's names stand for names of ours that there are.
+overlay_names() {
+	in_headers >"$tmp/header"
+	for h in $OVERLAY; do
+		grep -hoE '\<uma_sysctl[a-z0-9_]*' "include/overlay/$h"
+	done | sort -u | comm -23 - "$tmp/header"
+}
 names_library() {
 	same_names in_library "libuma.so"
 }
@@ -249,6 +275,8 @@ rule "declarations and the version script have the same names" names_map
 rule "declarations and the manual have the same names" names_manual
 rule "everything public is installed" all_installed
 rule "public headers compile alone, C11 C17 C++17, gcc and clang" alone
+rule "headers under FreeBSD's names compile alone" overlay_alone
+rule "what they stand for is declared" overlay_names
 rule "private headers compile alone" private_alone
 rule "every file compiles without a warning, gcc and clang" compiles
 rule "no include climbs" climbs

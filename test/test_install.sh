@@ -136,6 +136,47 @@ main(void)
 	return (pcpu());
 }
 EOF
+# A handler that never returns does not keep the program from ending.
+cat >"$top/end.c" <<'EOF'
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/sysctl.h>
+#include <unistd.h>
+
+static sem_t inside;
+
+static int
+wait_for_ever(SYSCTL_HANDLER_ARGS)
+{
+	(void)oidp, (void)arg1, (void)arg2, (void)req;
+	sem_post(&inside);
+	for (;;)
+		pause();
+	return (0);
+}
+SYSCTL_PROC(_debug, OID_AUTO, wait, CTLTYPE_INT | CTLFLAG_RD, 0, 0,
+    wait_for_ever, "I", "Waits");
+
+static void *
+read_it(void *arg)
+{
+	(void)arg;
+	sysctlbyname("debug.wait", NULL, NULL, NULL, 0);
+	return (NULL);
+}
+
+int
+main(void)
+{
+	pthread_t thread;
+
+	sem_init(&inside, 0, 0);
+	pthread_create(&thread, NULL, read_it, NULL);
+	while (sem_wait(&inside) != 0)
+		;
+	return (0);
+}
+EOF
 echo '#include <stdlib.h>
 int main(void) { return 0; }' >"$top/empty.c"
 
@@ -155,11 +196,11 @@ compile() {
 	$CC -std=c11 -Wall -Wextra -Werror -pedantic "$@" -o "$out" \
 		"$top/user.c" $(pc "$stage" $pcflags --cflags --libs)
 }
-# page STAGE OUT CC-FLAGS...: the same with FreeBSD's headers.
+# page STAGE OUT SOURCE CC-FLAGS...: the same with FreeBSD's headers.
 page() {
-	stage=$1 out=$2
-	shift 2
-	$CC "$@" -Wall -Wextra -Werror -o "$out" "$top/page.c" -x none \
+	stage=$1 out=$2 source=$3
+	shift 3
+	$CC "$@" -Wall -Wextra -Werror -o "$out" "$source" -x none \
 		$(PKG_CONFIG_PATH=$stage/usr/lib/pkgconfig pkg-config \
 			--cflags --libs libuma-freebsd)
 }
@@ -255,10 +296,20 @@ is "a program compiles" compile "$p" "$top/dynamic" ""
 is "it is linked to the library" eval \
 	'needed "$top/dynamic" | grep -qx libuma.so.0'
 is "it runs" env LD_LIBRARY_PATH="$lib" "$top/dynamic"
-is "the page's synopsis and example compile" page "$p" "$top/page" -std=gnu11
+is "the page's synopsis and example compile" page "$p" "$top/page" \
+	"$top/page.c" -std=gnu11
 is "they run" env LD_LIBRARY_PATH="$lib" "$top/page"
-is "they compile as C++" page "$p" "$top/page++" -x c++ -std=gnu++17
+is "they compile as C++" page "$p" "$top/page++" "$top/page.c" \
+	-x c++ -std=gnu++17
 is "they run" env LD_LIBRARY_PATH="$lib" "$top/page++"
+for std in 'c -std=c11' 'c++ -std=c++17'; do
+	is "the macros of sysctl(9) compile" page "$p" "$top/port" \
+		test/freebsd/port.c -x $std -pedantic
+	is "they work" env LD_LIBRARY_PATH="$lib" "$top/port"
+done
+is "a handler that waits compiles" page "$p" "$top/end" "$top/end.c" -fPIE -pie \
+	-pthread
+is "it lets the program end" env LD_LIBRARY_PATH="$lib" timeout 10 "$top/end"
 is "each header of FreeBSD's compiles alone" overlay_alone "$p"
 is "a program links to the archive" $CC -o "$top/archive" "$top/user.c" \
 	$(pc "$p" --cflags) "$lib/libuma.a" $(pc "$p" --static --libs-only-other)

@@ -438,13 +438,24 @@ END_TEST
 
 START_TEST(more_settings_of_zones_than_there_is_room_for_are_reported)
 {
-	char options[2048] = "";
+	static char options[1 << 16];
+	size_t len = 0;
 
-	for (int i = 0; i < 33; i++)
-		sprintf(options + strlen(options), "vm.uma.z%d.debug=none,", i);
+	/* The last of a thousand counts; one more than 1024 is too many. */
+	for (int i = 0; i < 1000; i++)
+		len +=
+		    (size_t)sprintf(options + len, "vm.uma.conn_%c.debug=%s,",
+			'a' + i % 2, i < 998 ? "check" : "none");
+	expect_zones(options, "cached 0 UMA_OPTIONS", "cached 0 UMA_OPTIONS",
+	    "cached 0 default");
+	for (int i = 1000; i < 1025; i++)
+		len +=
+		    (size_t)sprintf(options + len, "vm.uma.z%d.debug=none,", i);
 	expect_work("work", options);
 	ck_assert_int_eq(lines_of(text), 1);
 	ck_assert_ptr_nonnull(strstr(text, "too many settings of zones"));
+	sprintf(options + len, "strict");
+	expect_abort("work", options);
 }
 END_TEST
 
@@ -487,6 +498,8 @@ START_TEST(an_unknown_name_is_reported_with_the_nearest_known_one)
 	    {"vm.uma.reclaim_tread=1", "vm.uma.reclaim_tread",
 		"vm.uma.reclaim_thread"},
 	    {"vm.uma.htp=never", "vm.uma.htp", "vm.uma.thp"},
+	    {"vm.uma.debgu=check", "vm.uma.debgu", "vm.uma.debug"},
+	    {"vm.uma.percp=lock", "vm.uma.percp", "vm.uma.percpu"},
 	};
 
 	for (size_t i = 0; i < sizeof typo / sizeof *typo; i++) {
@@ -536,6 +549,9 @@ START_TEST(a_malformed_value_is_reported_with_its_position_and_ignored)
 	    {"vm.uma.limit=1kk", 1},
 	    {"vm.uma.limit=0x10", 1},
 	    {"vm.uma.limit=99999999999999999999g", 1},
+	    {"vm.uma.limit=8589934592g", 1}, /* 2^63 */
+	    {"vm.uma.limit=17179869185g", 1}, /* 2^64, and 1g */
+	    {"percpu=auto+lock", 1},
 	    {"vm.uma.mlock=yes", 1},
 	    {"vm.uma.prefault=2", 1},
 	    {"vm.uma.reclaim_period=1s", 1},
@@ -585,6 +601,28 @@ START_TEST(a_malformed_value_is_reported_with_those_that_are_good)
 }
 END_TEST
 
+/* What is longer than any name or value is not what its beginning says. */
+START_TEST(a_name_or_value_that_is_too_long_is_reported)
+{
+	char options[512];
+
+	sprintf(options, "vm.zone_warnings=%0150d", 7);
+	expect_work("warn", options);
+	ck_assert_int_eq(lines_of(text), 2);
+	ck_assert_ptr_nonnull(strstr(text, "for 'vm.zone_warnings' at"));
+	/* 127 zeros, and a unit that turns them into nothing */
+	sprintf(options, "vm.uma.limit=%0127d5", 0);
+	expect_work("work", options);
+	ck_assert_int_eq(lines_of(text), 1);
+	/* up to the 127th byte a setting of zones */
+	sprintf(options, "vm.uma.%0114d.debugging=check", 0);
+	expect_work("work", options);
+	ck_assert_int_eq(lines_of(text), 1);
+	sprintf(options, "strict,vm.uma.%0114d.debugging=check", 0);
+	expect_abort("work", options);
+}
+END_TEST
+
 START_TEST(a_name_without_a_value_is_reported)
 {
 	expect_work("work", "debug");
@@ -613,12 +651,14 @@ START_TEST(any_text_leaves_the_program_working)
 	uint64_t seed = test_seed("any_text"), state = seed;
 	char options[300];
 
-	for (int i = 0; i < TEST_SCALE(150); i++) {
+	for (int i = 0; i < TEST_SCALE(300); i++) {
 		size_t len = test_rand(&state) % sizeof options;
 
 		for (size_t k = 0; k < len; k++)
-			options[k] =
-			    letters[test_rand(&state) % (sizeof letters - 1)];
+			options[k] = i % 2 == 0 /* any byte but NUL */
+					 ? letters[test_rand(&state) %
+						   (sizeof letters - 1)]
+					 : (char)(test_rand(&state) % 255 + 1);
 		options[len == sizeof options ? len - 1 : len] = '\0';
 		expect_work("work", options);
 	}
@@ -742,6 +782,7 @@ suite(void)
 	    tc, a_malformed_value_is_reported_with_its_position_and_ignored);
 	tcase_add_test(
 	    tc, a_malformed_value_is_reported_with_those_that_are_good);
+	tcase_add_test(tc, a_name_or_value_that_is_too_long_is_reported);
 	tcase_add_test(tc, a_name_without_a_value_is_reported);
 	tcase_add_test(tc, control_bytes_are_shown_escaped);
 	tcase_add_test(tc, any_text_leaves_the_program_working);

@@ -217,7 +217,169 @@ START_TEST(a_short_buffer_is_an_error_and_not_passed)
 }
 END_TEST
 
+/*
+ * A reader as FreeBSD's libmemstat is: it learns from two nodes how much room
+ * it needs, trusts the header's counts as far as the bytes go, and adds up.
+ */
+struct memory_type {
+	uint64_t numallocs, numfrees, failures, sleeps;
+	uint64_t count, bytes, free, kegfree, zonefree;
+	uint64_t countlimit, byteslimit, memalloced, memfreed;
+	uint64_t percpu_free[64];
+};
+
+static int
+int_of(const char *name)
+{
+	int v = -1;
+	size_t len = sizeof v;
+
+	ck_assert_int_eq(uma_sysctlbyname(name, &v, &len, NULL, 0), 0);
+	return v;
+}
+
+static void
+type_read(const unsigned char *p, uint32_t cpus, struct memory_type *mt)
+{
+	uint32_t size = at32(p + SIZE), secondary = at32(p + ZONE_FLAGS) & 1;
+
+	*mt = (struct memory_type){.numallocs = at64(p + ALLOCS),
+	    .numfrees = at64(p + FREES),
+	    .failures = at64(p + FAILS),
+	    .sleeps = at64(p + SLEEPS),
+	    .countlimit = at32(p + LIMIT),
+	    .byteslimit = (uint64_t)at32(p + LIMIT) * size,
+	    .zonefree = at32(p + ZONE_FREE),
+	    .kegfree = secondary ? 0 : at32(p + KEG_FREE)};
+	for (uint32_t c = 0; c < cpus; c++) {
+		const unsigned char *ps = p + TYPE + c * PERCPU;
+
+		mt->numallocs += at64(ps + P_ALLOCS);
+		mt->numfrees += at64(ps + P_FREES);
+		mt->free += at64(ps + P_FREE);
+		if (c < 64)
+			mt->percpu_free[c] = at64(ps + P_FREE);
+	}
+	mt->free += mt->zonefree + mt->kegfree;
+	mt->memalloced = mt->numallocs * size;
+	mt->memfreed = mt->numfrees * size;
+	mt->bytes = mt->memalloced - mt->memfreed;
+	mt->count = mt->numallocs - mt->numfrees;
+}
+
+/* The zone of that name; how many zones there are. */
+static uint32_t
+memstat(const char *name, struct memory_type *mt)
+{
+	size_t room;
+	int tries = 0, found = 0;
+
+	do { /* zones may have come since they were counted */
+		room = TYPE +
+		       (size_t)int_of("vm.zone_count") *
+			   (TYPE +
+			       PERCPU * ((size_t)int_of("kern.smp.maxid") + 1));
+		ck_assert_int_lt(tries++, 1000);
+		length = room;
+	} while (
+	    uma_sysctlbyname("vm.zone_stats", buffer, &length, NULL, 0) != 0);
+	const unsigned char *end = buffer + length, *p = buffer + HEAD;
+	uint32_t cpus = at32(buffer + 4), zones = at32(buffer + 8);
+
+	ck_assert_uint_ge(length, HEAD);
+	ck_assert_uint_eq(at32(buffer), 1);
+	ck_assert_uint_le(cpus, (uint32_t)int_of("kern.smp.maxid") + 1);
+	for (uint32_t i = 0; i < zones; i++, p += TYPE + cpus * PERCPU) {
+		ck_assert_uint_ge((size_t)(end - p), TYPE + cpus * PERCPU);
+		ck_assert_ptr_nonnull(memchr(p, '\0', 32));
+		if (strcmp((const char *)p, name) == 0) {
+			type_read(p, cpus, mt);
+			found++;
+		}
+	}
+	ck_assert_ptr_eq(p, end);
+	ck_assert_int_eq(found, 1);
+	return zones;
+}
+
+START_TEST(libmemstats_sums_are_those_of_the_statistics)
+{
+	struct uma_zone_stat st = {.size = sizeof st};
+	struct memory_type mt;
+	static void *item[3000];
+	uint64_t cached = 0;
+	uma_zone_t z = uma_zcreate("a zone whose name is longer than there is",
+	    120, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+
+	uma_zone_set_max(z, 5000);
+	for (int i = 0; i < 3000; i++)
+		item[i] = uma_zalloc(z, M_WAITOK);
+	for (int i = 0; i < 1000; i++)
+		uma_zfree(z, item[i]);
+	ck_assert_int_eq(uma_zone_stat(z, &st), 0);
+	memstat("a zone whose name is longer tha", &mt);
+	ck_assert_uint_eq(mt.count, 2000);
+	ck_assert_uint_eq(mt.count, st.used);
+	ck_assert_uint_eq(mt.numallocs, st.allocs);
+	ck_assert_uint_eq(mt.numfrees, st.frees);
+	ck_assert_uint_eq(mt.failures, st.fails);
+	ck_assert_uint_eq(mt.sleeps, st.sleeps);
+	ck_assert_uint_eq(mt.bytes, 2000 * 120);
+	ck_assert_uint_eq(mt.memalloced, 3000 * 120);
+	ck_assert_uint_eq(mt.memfreed, 1000 * 120);
+	ck_assert_uint_eq(mt.countlimit, st.limit);
+	ck_assert_uint_eq(mt.byteslimit, st.limit * 120);
+	ck_assert_uint_eq(mt.free, st.free_cached + st.free_slab);
+	ck_assert_uint_eq(mt.kegfree, st.free_slab);
+	for (int c = 0; c < 64; c++)
+		cached += mt.percpu_free[c];
+	ck_assert_uint_eq(cached + mt.zonefree, st.free_cached);
+	ck_assert_uint_gt(cached, 0);
+	/* All that slabs have is used or free. */
+	ck_assert_uint_eq(mt.count + mt.free, st.slabs * st.slab_items);
+}
+END_TEST
+
 static _Atomic bool stop;
+
+static void *
+churn(void *zone)
+{
+	void *item[40];
+
+	while (!atomic_load(&stop)) {
+		for (int i = 0; i < 40; i++)
+			item[i] = uma_zalloc(zone, M_WAITOK);
+		for (int i = 0; i < 40; i++)
+			uma_zfree(zone, item[i]);
+	}
+	return NULL;
+}
+
+START_TEST(libmemstat_reads_while_others_allocate)
+{
+	pthread_t thread[3];
+	struct memory_type mt;
+	uint64_t before = 0;
+	uma_zone_t z =
+	    uma_zcreate("busy", 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, churn, z);
+	for (int i = 0; i < TEST_SCALE(2000); i++) {
+		memstat("busy", &mt);
+		ck_assert_uint_ge(mt.numallocs, mt.numfrees);
+		ck_assert_uint_ge(mt.numallocs, before);
+		before = mt.numallocs;
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	memstat("busy", &mt);
+	ck_assert_uint_eq(mt.count, 0);
+	ck_assert_uint_eq(mt.numallocs % 40, 0);
+}
+END_TEST
 
 static void *
 come_and_go(void *arg)
@@ -260,6 +422,8 @@ suite(void)
 	tcase_add_test(tc, the_stream_has_a_header_and_a_record_a_zone);
 	tcase_add_test(tc, a_record_has_the_numbers_of_its_zone);
 	tcase_add_test(tc, allocations_that_a_ctor_undid_are_not_in_any_sum);
+	tcase_add_test(tc, libmemstats_sums_are_those_of_the_statistics);
+	tcase_add_test(tc, libmemstat_reads_while_others_allocate);
 	tcase_add_test(tc, a_short_buffer_is_an_error_and_not_passed);
 	tcase_add_test(
 	    tc, the_header_counts_what_follows_while_zones_come_and_go);

@@ -3,7 +3,11 @@
  * The sysctl tree as a program sees it: FreeBSD's protocol and errors, the
  * settings, what zones have below vm.uma, and walking all of it.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include <uma.h>
@@ -129,6 +133,35 @@ START_TEST(each_refusal_has_freebsds_errno)
 }
 END_TEST
 
+START_TEST(without_a_length_there_is_no_room)
+{
+	int old = 7, new = 0;
+
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, NULL, NULL, 0), ENOMEM);
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, NULL, &new, sizeof new), ENOMEM);
+	ck_assert_int_eq(old, 7);
+	ck_assert_uint_eq(number("vm.zone_warnings"), 1);
+}
+END_TEST
+
+START_TEST(a_refusal_leaves_the_length_as_it_was)
+{
+	int old, new = 1;
+	size_t len = 100;
+
+	ck_assert_int_eq(
+	    error_of("vm.zone_warnings", &old, &len, &new, 3), EINVAL);
+	ck_assert_uint_eq(len, 100);
+	ck_assert_int_eq(
+	    error_of("vm.zone_count", &old, &len, &new, sizeof new), EPERM);
+	ck_assert_uint_eq(len, 100);
+	ck_assert_int_eq(error_of("vm.none", &old, &len, NULL, 0), ENOENT);
+	ck_assert_uint_eq(len, 100);
+}
+END_TEST
+
 /* ---- settings ---- */
 
 static void
@@ -156,6 +189,69 @@ START_TEST(a_setting_says_where_its_value_is_from)
 	source_is("vm.zone_count", "");
 	ck_assert_uint_eq(uma_limit(), bytes);
 	ck_assert_uint_eq(number("vm.uma_kmem_limit"), bytes);
+	uma_set_limit(1 << 21);
+	ck_assert_uint_eq(number("vm.uma.limit"), 1 << 21);
+	source_is("vm.uma.limit", "program");
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.limit", NULL, NULL, &bytes, sizeof bytes),
+	    0);
+	ck_assert_uint_eq(uma_limit(), bytes);
+	source_is("vm.uma.limit", "sysctl");
+	bytes = UINT64_MAX; /* -1 is no number of bytes */
+	ck_assert_int_eq(
+	    error_of("vm.uma.limit", NULL, NULL, &bytes, sizeof bytes), EINVAL);
+	ck_assert_int_eq(
+	    error_of("vm.uma.cache_max", NULL, NULL, &bytes, sizeof bytes),
+	    EINVAL);
+}
+END_TEST
+
+/* A zone that is destroyed with an item out says so on standard error. */
+static off_t
+said_by_a_leak(int fd)
+{
+	uma_zone_t z = zone_named("leaky");
+
+	ck_assert_ptr_nonnull(uma_zalloc(z, M_WAITOK));
+	uma_zdestroy(z);
+	return lseek(fd, 0, SEEK_END);
+}
+
+START_TEST(messages_are_silenced_while_the_program_runs)
+{
+	FILE *to = tmpfile();
+
+	ck_assert_ptr_nonnull(to);
+	ck_assert_int_eq(dup2(fileno(to), 2), 2);
+	off_t before = said_by_a_leak(2);
+	ck_assert_int_gt(before, 0);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.sink", NULL, NULL, "none", 4), 0);
+	ck_assert_int_eq(said_by_a_leak(2), before);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.sink", NULL, NULL, "stderr", 6), 0);
+	ck_assert_int_gt(said_by_a_leak(2), before);
+}
+END_TEST
+
+START_TEST(a_zones_limit_says_where_it_is_from)
+{
+	static const char node[] = "vm.uma.bound.limit.max_items";
+	struct uma_sysctl_info info = {.size = sizeof info};
+	uint64_t max = 50;
+
+	setenv("UMA_OPTIONS", "vm.uma.bound.limit.max_items=10", 1);
+	uma_zone_t z = zone_named("bound");
+	source_is(node, "UMA_OPTIONS");
+	uma_zone_set_max(z, 20);
+	source_is(node, "program");
+	ck_assert_int_eq(
+	    uma_sysctlbyname(node, NULL, NULL, &max, sizeof max), 0);
+	source_is(node, "sysctl");
+	zone_named("free");
+	source_is("vm.uma.free.limit.max_items", "default");
+	ck_assert_int_eq(uma_sysctl_info(node, &info), 0);
+	ck_assert_uint_eq(info.kind, CTLTYPE_U64 | CTLFLAG_RWTUN);
 }
 END_TEST
 
@@ -181,6 +277,20 @@ count_line(void *arg, const char *line, size_t len)
 	(void)line, (void)len;
 	++*(int *)arg;
 }
+
+START_TEST(a_setting_of_words_takes_no_longer_ones)
+{
+	char word[400];
+
+	memset(word, 'x', sizeof word);
+	for (size_t len = 1; len < sizeof word; len++)
+		ck_assert_int_eq(
+		    error_of("vm.uma.sink", NULL, NULL, word, len), EINVAL);
+	ck_assert_int_eq(
+	    error_of("vm.uma.sink", NULL, NULL, "none+stderr", 11), EINVAL);
+	ck_assert_int_eq(error_of("vm.uma.sink", NULL, NULL, "", 0), EINVAL);
+}
+END_TEST
 
 START_TEST(warnings_are_silenced_while_the_program_runs)
 {
@@ -222,28 +332,105 @@ END_TEST
 
 /* ---- zones ---- */
 
-START_TEST(a_zone_has_freebsds_names)
+/* A node of the type, readable, as long as that, and with its words. */
+static void
+type_is(const char *name, uint32_t type, const char *fmt)
 {
-	static const char *const leaf[] = {"size", "flags", "bucket_size",
-	    "bucket_size_max", "keg.name", "keg.rsize", "keg.ppera",
-	    "keg.ipers", "keg.align", "keg.reserve", "keg.efficiency",
-	    "keg.domain.0.pages", "keg.domain.0.free_items",
-	    "keg.domain.0.free_slabs", "limit.items", "limit.max_items",
-	    "debug", "limit.sleepers", "limit.sleeps", "limit.bucket_max",
-	    "limit.high", "limit.low", "limit.peak", "domain.0.nitems",
-	    "domain.0.imax", "domain.0.imin", "domain.0.bimin", "domain.0.wss",
-	    "domain.0.limin", "domain.0.timin", "stats.current", "stats.allocs",
-	    "stats.frees", "stats.fails", "stats.xdomain"};
+	static const size_t size[CTLTYPE + 1] = {[CTLTYPE_INT] = sizeof(int),
+	    [CTLTYPE_LONG] = sizeof(long),
+	    [CTLTYPE_ULONG] = sizeof(long),
+	    [CTLTYPE_U16] = 2,
+	    [CTLTYPE_U32] = 4,
+	    [CTLTYPE_U64] = 8};
+	struct uma_sysctl_info info = {.size = sizeof info};
+	char value[256];
+	size_t len = sizeof value;
+
+	ck_assert_msg(uma_sysctl_info(name, &info) == 0, "%s", name);
+	ck_assert_msg((info.kind & CTLTYPE) == type, "%s: %u", name, info.kind);
+	ck_assert_msg(info.kind & CTLFLAG_RD, "%s", name);
+	ck_assert_msg(strcmp(info.fmt, fmt) == 0, "%s: %s", name, info.fmt);
+	ck_assert_msg(info.descr[0] != '\0', "%s", name);
+	ck_assert_msg(
+	    uma_sysctlbyname(name, value, &len, NULL, 0) == 0, "%s", name);
+	ck_assert_msg(
+	    len == (type == CTLTYPE_STRING ? strlen(value) + 1 : size[type]),
+	    "%s: %zu bytes", name, len);
+}
+
+START_TEST(a_zone_has_freebsds_names_and_types)
+{
+	static const struct {
+		const char *name;
+		uint32_t type;
+		const char *fmt;
+	} leaf[] = {
+	    {"size", CTLTYPE_INT, "I"},
+	    {"flags", CTLTYPE_STRING, "A"},
+	    {"debug", CTLTYPE_STRING, "A"},
+	    {"bucket_size", CTLTYPE_U16, "SU"},
+	    {"bucket_size_max", CTLTYPE_U16, "SU"},
+	    {"keg.name", CTLTYPE_STRING, "A"},
+	    {"keg.rsize", CTLTYPE_U32, "IU"},
+	    {"keg.ppera", CTLTYPE_U32, "IU"},
+	    {"keg.ipers", CTLTYPE_U32, "IU"},
+	    {"keg.align", CTLTYPE_U32, "IU"},
+	    {"keg.reserve", CTLTYPE_U32, "IU"},
+	    {"keg.efficiency", CTLTYPE_INT, "I"},
+	    {"keg.domain.0.pages", CTLTYPE_U32, "IU"},
+	    {"keg.domain.0.free_items", CTLTYPE_U32, "IU"},
+	    {"keg.domain.0.free_slabs", CTLTYPE_U32, "IU"},
+	    {"limit.items", CTLTYPE_U64, "QU"},
+	    {"limit.max_items", CTLTYPE_U64, "QU"},
+	    {"limit.sleepers", CTLTYPE_U32, "IU"},
+	    {"limit.sleeps", CTLTYPE_U64, "QU"},
+	    {"limit.bucket_max", CTLTYPE_U64, "QU"},
+	    {"limit.high", CTLTYPE_U64, "QU"},
+	    {"limit.low", CTLTYPE_U64, "QU"},
+	    {"limit.peak", CTLTYPE_U64, "QU"},
+	    {"domain.0.nitems", CTLTYPE_LONG, "L"},
+	    {"domain.0.imax", CTLTYPE_LONG, "L"},
+	    {"domain.0.imin", CTLTYPE_LONG, "L"},
+	    {"domain.0.bimin", CTLTYPE_LONG, "L"},
+	    {"domain.0.wss", CTLTYPE_LONG, "L"},
+	    {"domain.0.limin", CTLTYPE_LONG, "L"},
+	    {"domain.0.timin", CTLTYPE_INT, "I"},
+	    {"stats.current", CTLTYPE_INT, "I"},
+	    {"stats.allocs", CTLTYPE_U64, "QU"},
+	    {"stats.frees", CTLTYPE_U64, "QU"},
+	    {"stats.fails", CTLTYPE_U64, "QU"},
+	    {"stats.xdomain", CTLTYPE_U64, "QU"},
+	};
 	char name[64];
 
 	zone_named("named");
 	for (size_t i = 0; i < sizeof leaf / sizeof leaf[0]; i++) {
-		snprintf(name, sizeof name, "vm.uma.named.%s", leaf[i]);
-		ck_assert_msg(is_there(name), "%s", name);
+		snprintf(name, sizeof name, "vm.uma.named.%s", leaf[i].name);
+		type_is(name, leaf[i].type, leaf[i].fmt);
 	}
 	snprintf(
 	    name, sizeof name, "vm.uma.named.domain.%d.wss", uma_ndomains());
 	ck_assert(!is_there(name));
+}
+END_TEST
+
+START_TEST(the_whole_tree_has_freebsds_names_and_types)
+{
+	char mode[200];
+	size_t len = sizeof mode;
+
+	zone_named("one");
+	type_is("vm.zone_count", CTLTYPE_INT, "I");
+	type_is("vm.zone_warnings", CTLTYPE_INT, "I");
+	type_is("vm.uma_kmem_limit", CTLTYPE_ULONG, "LU");
+	type_is("vm.uma_kmem_total", CTLTYPE_ULONG, "LU");
+	type_is("vm.uma.percpu_mode", CTLTYPE_STRING, "A");
+	type_is("kern.smp.maxid", CTLTYPE_INT, "I");
+	ck_assert_uint_eq(number("vm.uma_kmem_total"), uma_size());
+	ck_assert_uint_ge(number("vm.zone_count"), 3);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.percpu_mode", mode, &len, NULL, 0), 0);
+	ck_assert_str_eq(mode, uma_percpu_mode());
 }
 END_TEST
 
@@ -286,6 +473,117 @@ START_TEST(a_zones_numbers_are_those_of_its_statistics)
 }
 END_TEST
 
+/* Of domain 0 of the zone that the next test makes. */
+static uint64_t
+depot(const char *leaf)
+{
+	char name[64];
+
+	sprintf(name, "vm.uma.worked.domain.0.%s", leaf);
+	return number(name);
+}
+
+static void
+alloc_or_free(uma_zone_t z, void **item, int n, bool alloc)
+{
+	for (int i = 0; i < n; i++) {
+		if (alloc)
+			item[i] = uma_zalloc(z, M_WAITOK);
+		else
+			uma_zfree(z, item[i]);
+	}
+}
+
+START_TEST(a_depots_numbers_are_of_its_working_set)
+{
+	static void *item[5000];
+	cpu_set_t one;
+
+	setenv("UMA_OPTIONS", "vm.uma.reclaim_period=10", 1);
+	if (uma_ndomains() > 1)
+		return; /* the items could be anywhere */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0);
+	uma_zone_t z = zone_named("worked");
+	alloc_or_free(z, item, 5000, true);
+	ck_assert_uint_eq(depot("nitems"), 0);
+	alloc_or_free(z, item, 5000, false);
+	alloc_or_free(z, item, 1500, true);
+	alloc_or_free(z, item, 1000, false);
+	/* The most; since then the fewest, the fewest of all, and now. */
+	ck_assert_uint_eq(depot("imin"), 0);
+	ck_assert_uint_gt(depot("bimin"), depot("imin"));
+	ck_assert_uint_gt(depot("nitems"), depot("bimin"));
+	ck_assert_uint_gt(depot("imax"), depot("nitems"));
+	ck_assert_uint_eq(depot("wss"), 0);
+	uint64_t batch = depot("imax") - depot("bimin"), now = depot("nitems");
+	while (depot("wss") == 0) {
+		uma_reclaim_tick();
+		test_sleep_ms(5);
+	}
+	ck_assert_uint_eq(depot("wss"), batch);
+	ck_assert_uint_eq(depot("imax"), now);
+	ck_assert_uint_eq(depot("limin"), 0);
+	ck_assert_uint_eq(depot("timin"), 0);
+	while (depot("timin") < 2) {
+		uma_reclaim_tick();
+		test_sleep_ms(5);
+	}
+	ck_assert_uint_lt(depot("wss"), batch);
+	ck_assert_uint_gt(depot("limin"), 2);
+	uma_zone_reclaim(z, UMA_RECLAIM_DRAIN);
+	ck_assert_uint_eq(depot("nitems"), 0);
+}
+END_TEST
+
+static void *
+take_and_give(void *zone)
+{
+	uma_zfree(zone, uma_zalloc(zone, M_WAITOK));
+	return NULL;
+}
+
+START_TEST(a_zones_limit_and_slabs_have_their_numbers)
+{
+	pthread_t thread;
+	void *item[4];
+	uma_zone_t z =
+	    uma_zcreate("full", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+
+	ck_assert_int_eq(uma_zone_set_max(z, 4), 4);
+	alloc_or_free(z, item, 4, true);
+	ck_assert_ptr_null(uma_zalloc(z, M_NOWAIT));
+	ck_assert_uint_eq(number("vm.uma.full.stats.fails"), 1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.items"), 4);
+	ck_assert_uint_eq(number("vm.uma.full.limit.max_items"), 4);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 0);
+	ck_assert_uint_gt(number("vm.uma.full.bucket_size_max"),
+	    number("vm.uma.full.bucket_size"));
+	ck_assert_uint_eq(
+	    number("vm.uma.full.limit.bucket_max"), (16 << 20) / 4096);
+	ck_assert_uint_eq(number("vm.uma.full.keg.reserve"), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_and_give, z), 0);
+	while (number("vm.uma.full.limit.sleepers") == 0)
+		test_sleep_ms(1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 1);
+	uma_zfree(z, item[0]);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleeps"), 1);
+	ck_assert_uint_eq(number("vm.uma.full.limit.sleepers"), 0);
+	alloc_or_free(z, item + 1, 3, false);
+	/* A slab that nothing is allocated of. */
+	z = uma_zcreate("bare", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR,
+	    UMA_ZONE_NOBUCKET);
+	item[0] = uma_zalloc(z, M_WAITOK);
+	ck_assert_uint_eq(number("vm.uma.bare.keg.domain.0.free_slabs"), 0);
+	uma_zfree(z, item[0]);
+	if (uma_ndomains() == 1)
+		ck_assert_uint_eq(
+		    number("vm.uma.bare.keg.domain.0.free_slabs"), 1);
+}
+END_TEST
+
 START_TEST(flags_read_as_a_number_and_names)
 {
 	char text[64];
@@ -322,6 +620,23 @@ START_TEST(the_limit_of_a_zone_can_be_set)
 }
 END_TEST
 
+/* Their items are what other zones' slabs stand on. */
+START_TEST(the_librarys_own_zones_get_no_limit)
+{
+	uint64_t max = 1;
+
+	zone_named("user");
+	for (int i = 0; i < 2; i++) {
+		char name[64];
+
+		sprintf(name, "vm.uma.UMA_Slabs_%d.limit.max_items", i);
+		ck_assert_int_eq(
+		    error_of(name, NULL, NULL, &max, sizeof max), EPERM);
+		ck_assert_uint_eq(number(name), 0);
+	}
+}
+END_TEST
+
 START_TEST(names_are_escaped_and_numbered)
 {
 	uma_zone_t first;
@@ -340,7 +655,8 @@ START_TEST(names_are_escaped_and_numbered)
 	ck_assert(!is_there("vm.uma.twin.size"));
 	ck_assert(is_there("vm.uma.twin_1.size"));
 	zone_named("twin");
-	ck_assert(is_there("vm.uma.twin_3.size"));
+	ck_assert(is_there("vm.uma.twin.size")); /* free again */
+	ck_assert(!is_there("vm.uma.twin_3.size"));
 	/* Not in the way of a setting, nor without a name. */
 	zone_named("limit");
 	ck_assert(is_there("vm.uma.limit_1.size"));
@@ -463,9 +779,6 @@ come_and_go(void *arg)
 		uma_zdestroy(z[i % 4]);
 		z[i % 4] = zone_named(i % 3 == 0 ? "guest" : "visitor");
 		uma_zfree(z[i % 4], uma_zalloc(z[i % 4], M_WAITOK));
-		/* Their numbers rise: a slow walker would never pass them. */
-		if (i % 8 == 7)
-			test_sleep_ms(20);
 	}
 	for (int i = 0; i < 4; i++)
 		uma_zdestroy(z[i]);
@@ -488,6 +801,45 @@ START_TEST(a_walk_goes_on_while_zones_come_and_go)
 	pthread_join(thread, NULL);
 	ck_assert_int_ge(most, 50);
 	ck_assert(is_there("vm.uma.zebra.size"));
+}
+END_TEST
+
+/* Zones that go and come again as fast as a walk passes do not lead it on. */
+START_TEST(a_walk_ends_however_fast_zones_come_and_go)
+{
+	char at[UMA_SYSCTL_NAME_MAX] = "vm.uma.guest";
+	uma_zone_t old = zone_named("guest"), new;
+	int steps = 0;
+
+	for (int i = 0; i < 2000; i++) {
+		new = zone_named("guest");
+		uma_zdestroy(old);
+		old = new;
+	}
+	while (uma_sysctl_next(at, at, sizeof at) == 0 &&
+	       strncmp(at, "vm.uma.guest", 12) == 0) {
+		new = zone_named("guest");
+		uma_zdestroy(old);
+		old = new;
+		steps++;
+	}
+	ck_assert_int_lt(steps, 200);
+}
+END_TEST
+
+START_TEST(many_zones_of_a_name_have_numbers_of_their_own)
+{
+	char node[64];
+
+	for (int i = 0; i < 200; i++)
+		zone_named("many");
+	for (int i = 1; i < 200; i++) {
+		sprintf(node, "vm.uma.many_%d.size", i);
+		ck_assert_msg(is_there(node), "%s", node);
+	}
+	ck_assert(is_there("vm.uma.many.size"));
+	ck_assert(!is_there("vm.uma.many_0.size"));
+	ck_assert(!is_there("vm.uma.many_200.size"));
 }
 END_TEST
 
@@ -518,20 +870,31 @@ suite(void)
 	tcase_add_test(
 	    tc, a_short_buffer_gets_what_fits_and_nothing_is_written);
 	tcase_add_test(tc, each_refusal_has_freebsds_errno);
+	tcase_add_test(tc, without_a_length_there_is_no_room);
+	tcase_add_test(tc, a_refusal_leaves_the_length_as_it_was);
 	tcase_add_test(tc, a_setting_says_where_its_value_is_from);
+	tcase_add_test(tc, a_zones_limit_says_where_it_is_from);
+	tcase_add_test(tc, messages_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_setting_of_words_reads_as_its_word);
+	tcase_add_test(tc, a_setting_of_words_takes_no_longer_ones);
 	tcase_add_test(tc, warnings_are_silenced_while_the_program_runs);
 	tcase_add_test(tc, a_cap_on_caches_takes_effect_while_the_program_runs);
-	tcase_add_test(tc, a_zone_has_freebsds_names);
+	tcase_add_test(tc, a_zone_has_freebsds_names_and_types);
+	tcase_add_test(tc, the_whole_tree_has_freebsds_names_and_types);
 	tcase_add_test(tc, a_zones_numbers_are_those_of_its_statistics);
+	tcase_add_test(tc, a_depots_numbers_are_of_its_working_set);
+	tcase_add_test(tc, a_zones_limit_and_slabs_have_their_numbers);
 	tcase_add_test(tc, flags_read_as_a_number_and_names);
 	tcase_add_test(tc, the_limit_of_a_zone_can_be_set);
+	tcase_add_test(tc, the_librarys_own_zones_get_no_limit);
 	tcase_add_test(tc, names_are_escaped_and_numbered);
 	tcase_add_test(tc, a_very_long_name_is_cut_and_still_unique);
 	tcase_add_test(tc, a_walk_meets_every_node_once_in_order);
 	tcase_add_test(tc, a_cut_name_is_an_error);
 	tcase_add_test(tc, info_tells_type_and_format);
 	tcase_add_test(tc, a_walk_goes_on_while_zones_come_and_go);
+	tcase_add_test(tc, a_walk_ends_however_fast_zones_come_and_go);
+	tcase_add_test(tc, many_zones_of_a_name_have_numbers_of_their_own);
 	tcase_add_test(tc, a_child_of_a_fork_reads_the_tree);
 	return s;
 }

@@ -183,8 +183,10 @@ START_TEST(a_walk_meets_static_nodes_with_their_words)
 		strcat(all, name + 6);
 		strcat(all, " ");
 	}
-	ck_assert_str_eq(all, "bytes conn.cur conn.max conn.max_seen constant "
-			      "level text twice ");
+	ck_assert_str_eq(all,
+	    "byte bytes conn.cur conn.max conn.max_seen constant "
+	    "fixed8 fixed_bool flag level raw shared text twice "
+	    "two_bytes ");
 	ck_assert_int_eq(get("debug.hidden"), 1);
 	ck_assert_int_eq(get("debug.nobody.orphan"), -ENOENT);
 	ck_assert_int_eq(get("debug.conn"), -EISDIR);
@@ -336,6 +338,10 @@ START_TEST(two_contexts_may_share_a_node_but_not_a_value)
 	ck_assert_ptr_null(SYSCTL_ADD_INT(
 	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "b", CTLFLAG_RD, &value, 0, ""));
 	ck_assert_int_eq(errno, EEXIST);
+	/* The name counts, not whose node it is below. */
+	ck_assert_ptr_null(SYSCTL_ADD_INT(
+	    &b, SYSCTL_CHILDREN(nb), OID_AUTO, "a", CTLFLAG_RD, &value, 0, ""));
+	ck_assert_int_eq(errno, EEXIST);
 	ck_assert_int_eq(uma_sysctl_ctx_free(&a), 0);
 	ck_assert_int_eq(get("debug.both.a"), -ENOENT);
 	ck_assert_int_eq(get("debug.both.b"), 1);
@@ -380,6 +386,201 @@ START_TEST(what_cannot_be_added_is_refused)
 	ck_assert_ptr_null(SYSCTL_ADD_NODE(
 	    NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, 0, 0, ""));
 	ck_assert_int_eq(errno, ENAMETOOLONG);
+}
+END_TEST
+
+START_TEST(what_the_library_has_is_not_added_again)
+{
+	errno = 0;
+	ck_assert_ptr_null(SYSCTL_ADD_INT(NULL, SYSCTL_STATIC_CHILDREN(_vm),
+	    OID_AUTO, "zone_count", CTLFLAG_RD, 0, 1, ""));
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert_ptr_null(SYSCTL_ADD_INT(NULL, SYSCTL_STATIC_CHILDREN(_vm_uma),
+	    OID_AUTO, "limit", CTLFLAG_RD, 0, 1, ""));
+	ck_assert_int_eq(errno, EEXIST);
+}
+END_TEST
+
+static struct sysctl_ctx_list own;
+
+static int
+handle_suicide(SYSCTL_HANDLER_ARGS)
+{
+	int v = uma_sysctl_ctx_free(arg1);
+
+	(void)oidp, (void)arg2;
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(a_handler_cannot_free_the_context_of_its_node)
+{
+	uma_sysctl_ctx_init(&own);
+	SYSCTL_ADD_PROC(&own, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "self",
+	    CTLTYPE_INT | CTLFLAG_RD, &own, 0, handle_suicide, "I", "");
+	ck_assert_int_eq(get("debug.self"), EBUSY);
+	ck_assert_int_eq(get("debug.self"), EBUSY); /* it is still there */
+	ck_assert_int_eq(uma_sysctl_ctx_free(&own), 0);
+	ck_assert_int_eq(get("debug.self"), -ENOENT);
+}
+END_TEST
+
+static int
+handle_removal(SYSCTL_HANDLER_ARGS)
+{
+	int v = uma_sysctl_remove(oidp, (int)arg2);
+
+	(void)arg1;
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(single_nodes_are_removed)
+{
+	struct sysctl_ctx_list ctx;
+	int value = 3;
+
+	ck_assert_int_eq(uma_sysctl_ctx_init(&ctx), 0);
+	struct sysctl_oid *top = SYSCTL_ADD_NODE(NULL,
+	    SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "top", CTLFLAG_RW, 0, "");
+	struct sysctl_oid *mid = SYSCTL_ADD_NODE(
+	    &ctx, SYSCTL_CHILDREN(top), OID_AUTO, "mid", CTLFLAG_RW, 0, "");
+	struct sysctl_oid *leaf = SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(mid),
+	    OID_AUTO, "leaf", CTLFLAG_RD, &value, 0, "");
+	SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(mid), OID_AUTO, "other",
+	    CTLFLAG_RD, &value, 0, "");
+	SYSCTL_ADD_PROC(NULL, SYSCTL_CHILDREN(mid), OID_AUTO, "self",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 1, handle_removal, "I", "");
+	ck_assert_int_eq(uma_sysctl_remove(NULL, 0), EINVAL);
+	ck_assert_int_eq(uma_sysctl_remove(&sysctl__debug_level, 0), EINVAL);
+	ck_assert_int_eq(uma_sysctl_remove(mid, 0), ENOTEMPTY);
+	ck_assert_int_eq(get("debug.top.mid.leaf"), 3);
+	ck_assert_int_eq(uma_sysctl_remove(leaf, 0), 0);
+	ck_assert_int_eq(get("debug.top.mid.leaf"), -ENOENT);
+	ck_assert_int_eq(get("debug.top.mid.other"), 3);
+	ck_assert_int_eq(get("debug.top.mid.self"), EBUSY);
+	ck_assert_int_eq(uma_sysctl_remove(top, 1), 0);
+	ck_assert_int_eq(get("debug.top.mid.other"), -ENOENT);
+	ck_assert_int_eq(get("debug.top"), -ENOENT);
+	/* They are in no context any more either. */
+	ck_assert_ptr_null(ctx.ctx_first);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
+static struct {
+	uint8_t before, number, after;
+} byte = {1, 200, 3};
+static struct {
+	uint16_t before, number, after;
+} two_bytes = {1, 60000, 3};
+static bool flag;
+static char bytes[6] = {1, 0, 2, 0, 3, 4};
+
+#define SMALL(name, type, ptr, val, handler)                              \
+	SYSCTL_OID(_debug, OID_AUTO, name, (type) | CTLFLAG_RW, ptr, val, \
+	    handler, "", "Small")
+SMALL(byte, CTLTYPE_U8, &byte.number, 0, uma_sysctl_handle_8);
+SMALL(two_bytes, CTLTYPE_U16, &two_bytes.number, 0, uma_sysctl_handle_16);
+SMALL(flag, CTLTYPE_U8, &flag, 0, uma_sysctl_handle_bool);
+SMALL(raw, CTLTYPE_OPAQUE, bytes, 5, uma_sysctl_handle_opaque);
+SMALL(fixed8, CTLTYPE_S8, 0, -7, uma_sysctl_handle_8);
+SMALL(fixed_bool, CTLTYPE_U8, 0, 2, uma_sysctl_handle_bool);
+
+/* What it reads as, and its length; then it is set. */
+static void
+swap(const char *name, const void *old, size_t size, const void *new)
+{
+	char value[16];
+	size_t len = sizeof value;
+
+	ck_assert_int_eq(uma_sysctlbyname(name, value, &len, NULL, 0), 0);
+	ck_assert_uint_eq(len, size);
+	ck_assert_mem_eq(value, old, size);
+	for (size_t wrong = 0; wrong < 9; wrong++) {
+		if (wrong == size)
+			continue;
+		ck_assert_int_eq(
+		    uma_sysctlbyname(name, NULL, NULL, new, wrong), -1);
+		ck_assert_int_eq(errno, EINVAL);
+	}
+	ck_assert_int_eq(uma_sysctlbyname(name, NULL, NULL, new, size), 0);
+}
+
+START_TEST(small_numbers_and_bytes_are_read_and_set)
+{
+	static const char raw[9] = {9, 8, 7, 6, 5};
+	uint8_t new8[9] = {77}, fixed = (uint8_t)-7, yes[9] = {1}, no[9] = {0};
+	uint16_t new16[5] = {7777}, number = 60000;
+	uint8_t many[9] = {0xfe};
+
+	swap("debug.byte", "\310", 1, new8);
+	ck_assert(byte.before == 1 && byte.number == 77 && byte.after == 3);
+	swap("debug.two_bytes", &number, 2, new16);
+	ck_assert(two_bytes.before == 1 && two_bytes.number == 7777 &&
+		  two_bytes.after == 3);
+	swap("debug.flag", no, 1, many);
+	ck_assert_int_eq(*(unsigned char *)&flag, 1); /* not 0xfe */
+	swap("debug.flag", yes, 1, no);
+	ck_assert(!flag);
+	swap("debug.raw", "\1\0\2\0\3", 5, raw);
+	ck_assert_mem_eq(bytes, raw, 5);
+	ck_assert_int_eq(bytes[5], 4);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i ? "debug.fixed_bool" : "debug.fixed8";
+		uint8_t v;
+		size_t len = 1;
+
+		ck_assert_int_eq(uma_sysctlbyname(name, &v, &len, NULL, 0), 0);
+		ck_assert_uint_eq(v, i ? 1 : fixed);
+		ck_assert_int_eq(uma_sysctlbyname(name, NULL, NULL, &v, 1), -1);
+		ck_assert_int_eq(errno, EPERM);
+	}
+}
+END_TEST
+
+static char shared[4096];
+SYSCTL_STRING(
+    _debug, OID_AUTO, shared, CTLFLAG_RW, shared, sizeof shared, "Shared");
+static _Atomic bool enough;
+
+static void *
+replace(void *arg)
+{
+	char text[sizeof shared - 1];
+
+	(void)arg;
+	for (unsigned i = 0; !atomic_load(&enough); i++) {
+		size_t len = i % 2 == 0 ? sizeof text : 1000;
+
+		memset(text, "ab"[i % 2], len);
+		ck_assert_int_eq(
+		    uma_sysctlbyname("debug.shared", NULL, NULL, text, len), 0);
+	}
+	return NULL;
+}
+
+START_TEST(a_string_is_whole_while_others_replace_it)
+{
+	static char text[sizeof shared];
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, replace, NULL), 0);
+	for (int changes = 0; changes < TEST_SCALE(500);) {
+		size_t len = sizeof text;
+		char before = text[0];
+
+		ck_assert_int_eq(
+		    uma_sysctlbyname("debug.shared", text, &len, NULL, 0), 0);
+		if (len > 1) {
+			char c = text[0], other = c == 'a' ? 'b' : 'a';
+
+			ck_assert_uint_eq(len, c == 'a' ? sizeof text : 1001);
+			ck_assert_ptr_null(memchr(text, other, len));
+		}
+		ck_assert_uint_eq(strlen(text) + 1, len);
+		changes += text[0] != before;
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
 }
 END_TEST
 
@@ -436,6 +637,140 @@ START_TEST(removal_waits_for_a_handler_that_runs)
 }
 END_TEST
 
+static struct sysctl_oid guarded = {.oid_above = "_debug",
+    .oid_name = "slow",
+    .oid_fmt = "I",
+    .oid_descr = "",
+    .oid_handler = handle_slowly,
+    .oid_kind = CTLTYPE_INT | CTLFLAG_RD};
+
+static void *
+unregister(void *oid)
+{
+	uma_sysctl_unregister(oid);
+	atomic_store(&freed, true);
+	return NULL;
+}
+
+/* As when a module is closed. */
+START_TEST(a_static_node_too_waits_for_its_handler)
+{
+	pthread_t reader, remover;
+
+	uma_sysctl_register(&guarded);
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	while (!atomic_load(&inside))
+		test_sleep_ms(1);
+	pthread_create(&remover, NULL, unregister, &guarded);
+	test_sleep_ms(50);
+	ck_assert(!atomic_load(&freed));
+	ck_assert_int_eq(get("debug.slow"), -ENOENT);
+	atomic_store(&leave, true);
+	pthread_join(reader, NULL);
+	pthread_join(remover, NULL);
+	ck_assert(atomic_load(&freed));
+}
+END_TEST
+
+START_TEST(a_child_of_a_fork_waits_for_no_handler)
+{
+	struct sysctl_ctx_list ctx;
+	pthread_t reader;
+	int status;
+
+	uma_sysctl_ctx_init(&ctx);
+	SYSCTL_ADD_PROC(&ctx, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "slow",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 0, handle_slowly, "I", "");
+	pthread_create(&reader, NULL, read_slowly, NULL);
+	while (!atomic_load(&inside))
+		test_sleep_ms(1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		alarm(10);
+		_exit(uma_sysctl_ctx_free(&ctx) == 0 &&
+			      get("debug.slow") == -ENOENT
+			  ? 7
+			  : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	atomic_store(&leave, true);
+	pthread_join(reader, NULL);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
+static pid_t forked;
+
+static int
+handle_fork(SYSCTL_HANDLER_ARGS)
+{
+	int v = 4;
+
+	(void)oidp, (void)arg1, (void)arg2;
+	forked = fork();
+	return SYSCTL_OUT(req, &v, sizeof v);
+}
+
+START_TEST(a_handler_that_forks_returns_twice)
+{
+	struct sysctl_ctx_list ctx;
+	int status;
+
+	uma_sysctl_ctx_init(&ctx);
+	SYSCTL_ADD_PROC(&ctx, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "fork",
+	    CTLTYPE_INT | CTLFLAG_RD, NULL, 0, handle_fork, "I", "");
+	int v = get("debug.fork"), freeing = uma_sysctl_ctx_free(&ctx);
+	if (forked == 0)
+		_exit(v == 4 && freeing == 0 ? 7 : 1);
+	ck_assert_int_eq(waitpid(forked, &status, 0), forked);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	ck_assert(v == 4 && freeing == 0);
+}
+END_TEST
+
+/* Made and destroyed by handlers: of zones, and of other nodes. */
+static int
+handle_life(SYSCTL_HANDLER_ARGS)
+{
+	static struct sysctl_ctx_list ctx;
+	int alive = conn_zone != NULL, make = alive;
+	int error = uma_sysctl_handle_int(oidp, &make, 0, req);
+
+	(void)arg1, (void)arg2;
+	if (error != 0 || req->newptr == NULL || make == alive)
+		return error;
+	if (make) {
+		make_zone();
+		uma_sysctl_ctx_init(&ctx);
+		return SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_STATIC_CHILDREN(_debug),
+			   OID_AUTO, "alive", 0, &conn_zone, "") != NULL
+			   ? 0
+			   : errno;
+	}
+	error = uma_sysctl_ctx_free(&ctx);
+	uma_zdestroy(conn_zone);
+	conn_zone = NULL;
+	return error;
+}
+
+START_TEST(a_handler_makes_and_destroys_zones_and_nodes)
+{
+	SYSCTL_ADD_PROC(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "life",
+	    CTLTYPE_INT | CTLFLAG_RW, NULL, 0, handle_life, "I", "");
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(get("debug.life"), 0);
+		ck_assert_int_eq(set("debug.life", 1), 0);
+		ck_assert_int_eq(get("debug.life"), 1);
+		ck_assert_int_eq(get("debug.alive"), 0);
+		ck_assert_int_eq(get("vm.uma.conn.size"), 1024);
+		ck_assert_int_eq(set("debug.life", 0), 0);
+		ck_assert_int_eq(get("debug.alive"), -ENOENT);
+		ck_assert_int_eq(get("vm.uma.conn.size"), -ENOENT);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -457,7 +792,16 @@ suite(void)
 	tcase_add_test(tc, two_contexts_may_share_a_node_but_not_a_value);
 	tcase_add_test(tc, a_context_with_nodes_of_others_below_is_busy);
 	tcase_add_test(tc, what_cannot_be_added_is_refused);
+	tcase_add_test(tc, what_the_library_has_is_not_added_again);
+	tcase_add_test(tc, a_handler_cannot_free_the_context_of_its_node);
+	tcase_add_test(tc, single_nodes_are_removed);
+	tcase_add_test(tc, small_numbers_and_bytes_are_read_and_set);
+	tcase_add_test(tc, a_string_is_whole_while_others_replace_it);
 	tcase_add_test(tc, removal_waits_for_a_handler_that_runs);
+	tcase_add_test(tc, a_static_node_too_waits_for_its_handler);
+	tcase_add_test(tc, a_child_of_a_fork_waits_for_no_handler);
+	tcase_add_test(tc, a_handler_that_forks_returns_twice);
+	tcase_add_test(tc, a_handler_makes_and_destroys_zones_and_nodes);
 	return s;
 }
 

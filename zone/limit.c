@@ -102,12 +102,11 @@ limit_take(struct uma_zone *zone, uint64_t n)
 		grant = limit_share(n, max - busy);
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, old + grant,
 	    memory_order_acq_rel, memory_order_acquire));
-	if (uma_unlikely(busy + grant > limit_max(zone))) {
-		limit_give(zone, grant); /* the changes had come round */
-		return 0;
-	}
 	watermark_rise(zone, grant);
-	return grant;
+	if (uma_likely(busy + grant <= limit_max(zone)))
+		return grant;
+	limit_give(zone, grant); /* the count of changes had come round */
+	return 0;
 }
 
 /* ---- holds ---- */
@@ -476,6 +475,7 @@ uma_zone_set_max(uma_zone_t zone, int nitems)
 		errno = EINVAL;
 		return uma_zone_get_max(zone);
 	}
+	atomic_store(&zone->uz_max_source, "program");
 	int rounded = limit_round(zone, nitems);
 	uint64_t max = nitems == 0 ? LIMIT_ITEMS : (uint64_t)rounded;
 	uma_lock_acquire(&l->l_lock);

@@ -5,6 +5,10 @@
  * next _2, and so on, for as long as it lives; so do those that are called like
  * one of our settings.
  *
+ * Numbers of zones that are gone are given again, as long as few zones share a
+ * name: if they only rose, a walk in the order of names could be led on by zones
+ * that come and go faster than it passes them.
+ *
  * They are found through a table of chains, by a hash of their names without
  * the number (Fowler, Noll and Vo's FNV-1a), so that neither a read nor a new
  * zone looks at all others.  A name that ends in a number may be in two chains.
@@ -95,20 +99,24 @@ name_find(const char *name, size_t len)
 	return chain_find(*chain_for(name, base - 1), name, len);
 }
 
-/* The number after those of the zones of a base. */
+/* The least number that is free, of the first 64; or the one after all. */
 static uint32_t
-name_cnt_next(const char *base, size_t len)
+name_cnt_free(const char *base, size_t len)
 {
-	uint32_t cnt = setting_has_name(base) ? 1 : 0;
+	uint64_t taken = setting_has_name(base) ? 1 : 0;
 	char other[ZONE_NAME_MAX];
+	uint32_t after = 0;
 
 	for (struct uma_zone *z = *chain_for(base, len); z != NULL;
 	     z = z->uz_name_next) {
 		zone_base(z, other);
-		if (strcmp(other, base) == 0)
-			cnt = uma_max(cnt, z->uz_name_cnt + 1);
+		if (strcmp(other, base) != 0)
+			continue;
+		after = uma_max(after, z->uz_name_cnt + 1);
+		if (z->uz_name_cnt < 64)
+			taken |= UINT64_C(1) << z->uz_name_cnt;
 	}
-	return cnt;
+	return taken != UINT64_MAX ? (uint32_t)__builtin_ctzll(~taken) : after;
 }
 
 void
@@ -118,7 +126,7 @@ zone_name_assign(struct uma_zone *zone)
 	size_t len = zone_base(zone, base);
 	struct uma_zone **head = chain_for(base, len);
 
-	zone->uz_name_cnt = name_cnt_next(base, len);
+	zone->uz_name_cnt = name_cnt_free(base, len);
 	zone_name(zone, name);
 	/* "a_1" may be what another zone was made with. */
 	while (name_find(name, strlen(name)) != NULL) {

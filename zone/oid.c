@@ -58,6 +58,17 @@ frames_at(const struct sysctl_oid *oid)
 	return n;
 }
 
+/* This thread is in a handler of a node of the context. */
+static bool
+frames_in(const struct sysctl_ctx_list *ctx)
+{
+	const struct frame *f = frames;
+
+	while (f != NULL && f->fr_oid->oid_ctx != ctx)
+		f = f->fr_outer;
+	return f != NULL;
+}
+
 static bool
 is_node(const struct sysctl_oid *oid)
 {
@@ -314,13 +325,14 @@ oid_make(const char *name, const char *fmt, const char *descr)
 static int
 oid_insert(struct sysctl_oid *oid)
 {
-	char path[UMA_SYSCTL_NAME_MAX];
+	char path[UMA_SYSCTL_NAME_MAX], other[UMA_SYSCTL_NAME_MAX];
 
 	if (!oid_path(oid, path))
 		return ENAMETOOLONG;
+	if (sysctl_is_ours(path))
+		return EEXIST;
 	for (struct sysctl_oid *o = oids; o != NULL; o = o->oid_next)
-		if (o->oid_parent == oid->oid_parent &&
-		    strcmp(o->oid_name, oid->oid_name) == 0 &&
+		if (oid_path(o, other) && strcmp(other, path) == 0 &&
 		    !(is_node(o) && is_node(oid)))
 			return EEXIST;
 	oid_append(oid);
@@ -365,10 +377,76 @@ uma_sysctl_add(struct sysctl_ctx_list *ctx, struct sysctl_oid_list *parent,
 	return NULL;
 }
 
-void
+/* The last that was added below it; or itself.  Locked. */
+static struct sysctl_oid *
+oid_lowest(struct sysctl_oid *oid)
+{
+	struct sysctl_oid *o = oids;
+
+	while (o != NULL)
+		if (o->oid_parent == oid && o->oid_size != 0) {
+			oid = o;
+			o = oids;
+		} else {
+			o = o->oid_next;
+		}
+	return oid;
+}
+
+static void
+ctx_unlink(struct sysctl_oid *oid)
+{
+	struct sysctl_oid **at;
+
+	if (oid->oid_ctx == NULL)
+		return;
+	at = &oid->oid_ctx->ctx_first;
+	while (*at != NULL && *at != oid)
+		at = &(*at)->oid_ctx_next;
+	if (*at == oid)
+		*at = oid->oid_ctx_next;
+}
+
+/* This thread is in the handler of one of them. */
+static bool
+frames_below(const struct sysctl_oid *oid)
+{
+	for (const struct frame *f = frames; f != NULL; f = f->fr_outer)
+		for (const struct sysctl_oid *o = f->fr_oid; o != NULL;
+		     o = o->oid_parent)
+			if (o == oid)
+				return true;
+	return false;
+}
+
+int
+uma_sysctl_remove(struct sysctl_oid *oid, int recurse)
+{
+	struct sysctl_oid *lowest;
+
+	if (oid == NULL || oid->oid_size == 0)
+		return EINVAL;
+	do {
+		uma_lock_acquire(&oid_lock);
+		bool busy = frames_below(oid);
+		lowest = oid_lowest(oid);
+		if (busy || (lowest != oid && !recurse)) {
+			uma_lock_release(&oid_lock);
+			return busy ? EBUSY : ENOTEMPTY;
+		}
+		oid_unlink(lowest);
+		ctx_unlink(lowest);
+		oid_wait(lowest);
+		meta_free(lowest, lowest->oid_size);
+	} while (lowest != oid);
+	return 0;
+}
+
+int
 uma_sysctl_ctx_init(struct sysctl_ctx_list *ctx)
 {
 	ctx->ctx_first = NULL;
+	return 0;
 }
 
 /* Nodes of others are below some of its own.  Locked. */
@@ -388,7 +466,7 @@ uma_sysctl_ctx_free(struct sysctl_ctx_list *ctx)
 	struct sysctl_oid *oid;
 
 	uma_lock_acquire(&oid_lock);
-	bool busy = ctx_is_busy(ctx);
+	bool busy = ctx_is_busy(ctx) || frames_in(ctx);
 	if (!busy)
 		for (oid = ctx->ctx_first; oid != NULL; oid = oid->oid_ctx_next)
 			oid_unlink(oid);

@@ -9,7 +9,7 @@
 
 #include "sysctl_int.h"
 
-#define RULES_MAX 32
+#define RULES_MAX 1024 /* memory that is not filled is not touched */
 #define PREFIX	  "vm.uma."
 
 static const char *const rule_leaf[] = {"debug", "limit.max_items"};

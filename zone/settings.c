@@ -103,8 +103,17 @@ struct element {
 	char e_name[NAME_MAX_LEN];
 	char e_value[NAME_MAX_LEN];
 	bool e_has_value;
+	bool e_cut; /* it was longer */
 	size_t e_at;
 };
+
+/* Its name in the tree. */
+static void
+setting_name(const struct setting *s, char name[NAME_MAX_LEN])
+{
+	strcpy(name, strchr(s->s_name, '.') == NULL ? SHORT : "");
+	strcat(name, s->s_name);
+}
 
 /* Edits from a to b (Levenshtein 1965), row by row. */
 static size_t
@@ -129,28 +138,33 @@ edit_distance(const char *a, const char *b)
 	return row[lb];
 }
 
+static void
+nearer(const char *name, const char *candidate, char best[NAME_MAX_LEN],
+    size_t *distance)
+{
+	size_t d = edit_distance(name, candidate);
+
+	if (d < *distance) {
+		*distance = d;
+		strcpy(best, candidate);
+	}
+}
+
 /* The nearest name, all of those that begin with a zone's among them. */
 static void
 nearest(const char *name, char best[NAME_MAX_LEN])
 {
-	size_t best_distance = SIZE_MAX, d;
+	size_t distance = SIZE_MAX;
 	char candidate[NAME_MAX_LEN];
 
 	for (size_t i = 0; i < SETTINGS; i++) {
-		d = edit_distance(name, setting_table[i].s_name);
-		if (d < best_distance) {
-			best_distance = d;
-			strcpy(best, setting_table[i].s_name);
-		}
+		nearer(name, setting_table[i].s_name, best, &distance);
+		setting_name(&setting_table[i], candidate);
+		nearer(name, candidate, best, &distance);
 	}
 	for (int k = 0; rule_candidate(name, k, candidate, sizeof candidate);
-	     k++) {
-		d = edit_distance(name, candidate);
-		if (d < best_distance) {
-			best_distance = d;
-			strcpy(best, candidate);
-		}
-	}
+	     k++)
+		nearer(name, candidate, best, &distance);
 }
 
 static UMA_COLD void
@@ -210,14 +224,6 @@ parse_number(const char *text, uint64_t *number)
 	}
 	*number = n;
 	return true;
-}
-
-/* Its name in the tree. */
-static void
-setting_name(const struct setting *s, char name[NAME_MAX_LEN])
-{
-	strcpy(name, strchr(s->s_name, '.') == NULL ? SHORT : "");
-	strcat(name, s->s_name);
 }
 
 static bool
@@ -355,12 +361,14 @@ setting_apply(struct settings *set, struct element *e, bool say)
 		strcpy(e->e_value, "1");
 		e->e_has_value = true;
 	}
-	if (s != NULL && e->e_has_value && setting_store(set, s, e->e_value)) {
+	bool whole = e->e_has_value && !e->e_cut;
+
+	if (s != NULL && whole && setting_store(set, s, e->e_value)) {
 		if (set == &uma_settings)
 			setting_source[s - setting_table] = "UMA_OPTIONS";
 		return true;
 	}
-	if (like != NULL && e->e_has_value && rule_apply(set, e, like))
+	if (like != NULL && whole && rule_apply(set, e, like))
 		return true;
 	if (say && s == NULL && like == NULL)
 		say_unknown(e);
@@ -369,13 +377,15 @@ setting_apply(struct settings *set, struct element *e, bool say)
 	return false;
 }
 
-static void
+/* False: cut. */
+static bool
 copy_part(char *dst, const char *from, const char *end)
 {
 	size_t len = uma_min((size_t)(end - from), (size_t)NAME_MAX_LEN - 1);
 
 	memcpy(dst, from, len);
 	dst[len] = '\0';
+	return from + len == end;
 }
 
 size_t
@@ -394,9 +404,10 @@ settings_parse(struct settings *set, const char *text, bool say)
 			continue;
 		equals = memchr(p, '=', (size_t)(next - p));
 		e.e_has_value = equals != NULL;
-		copy_part(e.e_name, p, equals != NULL ? equals : next);
-		if (equals != NULL)
-			copy_part(e.e_value, equals + 1, next);
+		e.e_cut =
+		    !copy_part(e.e_name, p, equals != NULL ? equals : next);
+		if (equals != NULL && !copy_part(e.e_value, equals + 1, next))
+			e.e_cut = true;
 		if (!setting_apply(set, &e, say))
 			faults++;
 	}
@@ -480,6 +491,8 @@ settings_find(const char *name, struct node *n)
 	n->n_source = setting_source[s - setting_table];
 	if (n->n_source == NULL)
 		n->n_source = "default";
+	if (s->s_apply == apply_limit && uma_limit() != SETTING(limit))
+		n->n_source = "program";
 	n->n_arg = s;
 	n->n_get = get_setting;
 	n->n_set = set_setting;

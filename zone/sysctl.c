@@ -130,6 +130,14 @@ static const struct sysctl_part *const parts[] = {
     &singles_part, &settings_part, &oid_part, &zones_part};
 #define PARTS (sizeof parts / sizeof parts[0])
 
+bool
+sysctl_is_ours(const char *name)
+{
+	struct node n = {0};
+
+	return singles_find(name, &n) || settings_part.sp_find(name, &n);
+}
+
 static bool
 started(void)
 {
@@ -336,8 +344,11 @@ uma_sysctlbyname(const char *name, void *oldp, size_t *oldlenp,
 	int error = node_find(name, &n);
 	if (error != 0)
 		return result(error);
-	error = node_io(&n, oldp, oldlenp, newp, newlen);
+	size_t len = oldlenp != NULL ? *oldlenp : 0;
+	error = node_io(&n, oldp, oldlenp != NULL ? &len : NULL, newp, newlen);
 	node_leave(&n);
+	if (oldlenp != NULL && (error == 0 || error == ENOMEM))
+		*oldlenp = len;
 	return result(error);
 }
 

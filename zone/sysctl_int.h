@@ -52,6 +52,8 @@ void oid_leave(struct sysctl_oid *oid);
 
 /* The order of names: '.' comes first.  Below 0, 0, above 0. */
 int sysctl_compare(const char *a, const char *b);
+/* One that is always there, and found before the program's. */
+bool sysctl_is_ours(const char *name);
 /* best = name, if after < name < best. */
 void sysctl_better(const char *after, const char *name, char *best);
 

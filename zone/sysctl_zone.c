@@ -240,6 +240,7 @@ set_max_items(const struct node *n, const union sysctl_value *v)
 	if (v->v_number > INT_MAX)
 		return EINVAL;
 	(void)uma_zone_set_max(n->n_zone, (int)v->v_number);
+	atomic_store(&n->n_zone->uz_max_source, "sysctl");
 	return 0;
 }
 
@@ -316,6 +317,18 @@ leaf_domains(const struct leaf *lf, const struct uma_zone *zone)
 	return strstr(lf->lf_name, ".N.") != NULL ? zone->uz_domains : 1;
 }
 
+/* A limit there would refuse slabs to all zones. */
+static bool
+is_internal(const struct uma_zone *zone)
+{
+	const struct uma_zone *mine;
+
+	for (size_t z = 0; (mine = header_zone(z)) != NULL; z++)
+		if (mine == zone)
+			return true;
+	return false;
+}
+
 static void
 leaf_node(const struct leaf *lf, int domain, struct node *n)
 {
@@ -337,9 +350,12 @@ leaf_node(const struct leaf *lf, int domain, struct node *n)
 				  ? "UMA_OPTIONS"
 				  : "default";
 	}
-	if (lf->lf_what == LIMIT_MAX_ITEMS) {
-		n->n_kind |= CTLFLAG_WR;
+	if (lf->lf_what == LIMIT_MAX_ITEMS && !is_internal(n->n_zone)) {
+		n->n_kind |= CTLFLAG_WR | CTLFLAG_TUN;
 		n->n_set = set_max_items;
+		n->n_source = atomic_load(&n->n_zone->uz_max_source);
+		if (n->n_source == NULL)
+			n->n_source = "default";
 	}
 }
 

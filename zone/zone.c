@@ -301,8 +301,10 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
 		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
 		int max;
-		if (rule_find(zone, RULE_MAX, &max))
+		if (rule_find(zone, RULE_MAX, &max)) {
 			(void)uma_zone_set_max(zone, max);
+			atomic_store(&zone->uz_max_source, "UMA_OPTIONS");
+		}
 	}
 	return zone;
 }

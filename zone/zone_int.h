@@ -133,6 +133,7 @@ struct uma_zone {
 	_Atomic int64_t uz_warn_at; /* not before this time, ns */
 	_Atomic int64_t uz_wait_at; /* the same, for want of memory */
 	char *uz_warning; /* l_lock */
+	const char *_Atomic uz_max_source; /* who set the limit; NULL: nobody */
 	uint32_t uz_name_cnt; /* name.c: behind the name in the tree; or 0 */
 	struct uma_zone *uz_name_next; /* name.c: in its chain; list's lock */
 	struct maxaction uz_maxaction;

@@ -23,7 +23,10 @@ extern "C" {
 #define CTLTYPE_LONG   7
 #define CTLTYPE_ULONG  8
 #define CTLTYPE_U64    9
+#define CTLTYPE_U8     0xa
 #define CTLTYPE_U16    0xb
+#define CTLTYPE_S8     0xc
+#define CTLTYPE_S16    0xd
 #define CTLTYPE_S32    0xe
 #define CTLTYPE_U32    0xf
 
@@ -45,7 +48,7 @@ extern "C" {
  *
  * oldp     where its value goes, *oldlenp bytes; NULL for none.
  * oldlenp  set to the bytes stored, or with oldp NULL to those of the value;
- *          NULL for none.
+ *          left alone by errors but ENOMEM.  NULL for none.
  * newp     a value to set, newlen bytes; NULL for none.
  * Returns  0, or -1 with errno.
  * Errors   ENOENT: no such node.  EISDIR: it has others below it, and no value.
@@ -76,7 +79,7 @@ struct uma_sysctl_info {
 	size_t size; /* of this struct, in bytes, set by the caller */
 	uint32_t kind; /* CTLTYPE_ and CTLFLAG_ */
 	char fmt[8]; /* FreeBSD's: "I" int, "IU", "L", "LU", "A" string ... */
-	char source[16]; /* "default", "UMA_OPTIONS", "sysctl"; or "" */
+	char source[16]; /* "default", "UMA_OPTIONS", "sysctl", "program"; "" */
 	char descr[96]; /* a few words; cut if longer */
 };
 
@@ -106,7 +109,7 @@ struct sysctl_req {
 /*
  * A handler answers a read with SYSCTL_OUT(), and if req->newptr is not NULL
  * takes a new value with SYSCTL_IN().  Returns 0 or an errno.  No lock is held;
- * the node stays as long as the handler runs, which must not remove it.
+ * the node stays as long as the handler runs, which cannot remove it.
  */
 #define SYSCTL_HANDLER_ARGS                                 \
 	struct sysctl_oid *oidp, void *arg1, intmax_t arg2, \
@@ -152,13 +155,13 @@ UMA_API void uma_sysctl_unregister(struct sysctl_oid *oid);
 UMA_API struct sysctl_oid_list *uma_sysctl_children(const char *above);
 
 /*
- * uma_sysctl_ctx_init: an empty list of nodes.
+ * uma_sysctl_ctx_init: an empty list of nodes; 0.
  * uma_sysctl_ctx_free: remove all nodes that were added with it; 0, or EBUSY
- * and nothing removed, when nodes of others are below them.  Waits for
- * handlers as uma_sysctl_unregister() does.
+ * and nothing removed, when nodes of others are below them or a handler of
+ * theirs calls.  Waits for handlers as uma_sysctl_unregister() does.
  * Threads  one at a time for one list.
  */
-UMA_API void uma_sysctl_ctx_init(struct sysctl_ctx_list *ctx);
+UMA_API int uma_sysctl_ctx_init(struct sysctl_ctx_list *ctx);
 UMA_API int uma_sysctl_ctx_free(struct sysctl_ctx_list *ctx);
 
 /*
@@ -177,6 +180,16 @@ UMA_API struct sysctl_oid *uma_sysctl_add(struct sysctl_ctx_list *ctx,
     const char *descr);
 
 /*
+ * uma_sysctl_remove: remove a node that uma_sysctl_add() made, with or without
+ * a context; with recurse not 0, all such nodes below it too.  Waits for
+ * handlers as uma_sysctl_unregister() does.
+ *
+ * Returns  0, or an errno: EINVAL: it is NULL or static.  ENOTEMPTY: there are
+ *          nodes below it, and recurse is 0.  EBUSY: the handler of one calls.
+ */
+UMA_API int uma_sysctl_remove(struct sysctl_oid *oid, int recurse);
+
+/*
  * uma_sysctl_out: add size bytes to the old value; 0, or ENOMEM: cut.
  * uma_sysctl_in: take size bytes of the new value; 0, or EINVAL: too short.
  */
@@ -186,13 +199,18 @@ UMA_API int uma_sysctl_in(struct sysctl_req *req, void *p, size_t size);
 #define SYSCTL_IN(req, p, size)	 uma_sysctl_in(req, p, size)
 
 /*
- * Handlers: of the int, the 64 bits and the string of arg2 bytes at arg1; or
- * with arg1 NULL of the number arg2, which cannot be set; and of the limit and
- * the occupancy of the zone at arg1, which is a uma_zone_t *.
+ * Handlers: of the int, the bool, the 8, 16 and 64 bits, the string and the
+ * bytes, both of arg2 bytes, at arg1; or with arg1 NULL of the number arg2,
+ * which cannot be set; and of the limit and the occupancy of the zone at arg1,
+ * which is a uma_zone_t *.
  */
 UMA_API int uma_sysctl_handle_int(SYSCTL_HANDLER_ARGS);
+UMA_API int uma_sysctl_handle_bool(SYSCTL_HANDLER_ARGS);
+UMA_API int uma_sysctl_handle_8(SYSCTL_HANDLER_ARGS);
+UMA_API int uma_sysctl_handle_16(SYSCTL_HANDLER_ARGS);
 UMA_API int uma_sysctl_handle_64(SYSCTL_HANDLER_ARGS);
 UMA_API int uma_sysctl_handle_string(SYSCTL_HANDLER_ARGS);
+UMA_API int uma_sysctl_handle_opaque(SYSCTL_HANDLER_ARGS);
 UMA_API int uma_sysctl_handle_zone_max(SYSCTL_HANDLER_ARGS);
 UMA_API int uma_sysctl_handle_zone_cur(SYSCTL_HANDLER_ARGS);
 
@@ -200,15 +218,16 @@ UMA_API int uma_sysctl_handle_zone_cur(SYSCTL_HANDLER_ARGS);
 
 /*
  * Static nodes, at file scope: below parent, which is written _vm_uma for
- * vm.uma, while their module is loaded.
+ * vm.uma, while their module is loaded.  SYSCTL_NODE may have static before it.
  */
 #define SYSCTL_DECL(name) struct sysctl_oid
 #define SYSCTL_OID(parent, nbr, name, kind, a1, a2, handler, fmt, descr)      \
 	uma_sysctl_static(sysctl_##parent##_##name, #parent, #name, kind, a1, \
 	    a2, handler, fmt, descr)
-#define SYSCTL_NODE(parent, nbr, name, access, handler, descr)      \
-	uma_sysctl_static(sysctl_##parent##_##name, #parent, #name, \
-	    CTLTYPE_NODE | (access), 0, 0, handler, "N", descr)
+#define SYSCTL_NODE(parent, nbr, name, access, handler, descr)          \
+	uma_sysctl_storage(sysctl_##parent##_##name)                    \
+	    uma_sysctl_static(sysctl_##parent##_##name, #parent, #name, \
+		CTLTYPE_NODE | (access), 0, 0, handler, "N", descr)
 #define SYSCTL_INT(parent, nbr, name, access, ptr, val, descr)          \
 	SYSCTL_OID(parent, nbr, name, CTLTYPE_INT | (access), ptr, val, \
 	    uma_sysctl_handle_int, "I", descr)
@@ -280,6 +299,11 @@ UMA_API int uma_sysctl_handle_zone_cur(SYSCTL_HANDLER_ARGS);
 #define uma_sysctl_zone(zone) (1 ? (zone) : (uma_zone_t *)0)
 #define uma_sysctl_rd(kind)   (((kind) & ~CTLFLAG_WR) | CTLFLAG_RD)
 
+/* Something that static may stand before, and that leaves nothing. */
+#define uma_sysctl_storage(id)                                   \
+	__attribute__((unused)) inline void id##_is_a_node(void) \
+	{                                                        \
+	}
 /* Constructors, since they work in programs and all kinds of modules. */
 #define uma_sysctl_static(id, above, name, kind, a1, a2, handler, fmt, descr) \
 	static struct sysctl_oid id = {above, name, fmt, descr, handler,      \
@@ -288,11 +312,21 @@ UMA_API int uma_sysctl_handle_zone_cur(SYSCTL_HANDLER_ARGS);
 	{                                                                     \
 		uma_sysctl_register(&id);                                     \
 	}                                                                     \
-	__attribute__((destructor)) static void id##_remove(void)             \
-	{                                                                     \
-		uma_sysctl_unregister(&id);                                   \
-	}                                                                     \
-	struct sysctl_oid
+	uma_sysctl_static_end(id) struct sysctl_oid
+
+/*
+ * The nodes of a program stay: at its end there is nothing to wait for, and a
+ * handler that never returns would be waited for.
+ */
+#if defined(__PIC__) && !defined(__PIE__)
+#define uma_sysctl_static_end(id)                                 \
+	__attribute__((destructor)) static void id##_remove(void) \
+	{                                                         \
+		uma_sysctl_unregister(&id);                       \
+	}
+#else
+#define uma_sysctl_static_end(id)
+#endif
 
 #ifdef __cplusplus
 }

@@ -7,6 +7,7 @@
 #pragma GCC system_header /* #include_next */
 
 #include_next <sys/param.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
