@@ -164,6 +164,9 @@ disarm(void)
 static void
 memory_is_known(long before)
 {
+	uma_zone_t held =
+	    uma_zcreate("held", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+	void *item = uma_zalloc(held, M_WAITOK);
 	struct uma_stats *s = uma_stats_take();
 	uint64_t slabs = 0;
 
@@ -176,7 +179,10 @@ memory_is_known(long before)
 	CHILD_MUST(m->used + m->cached_cpu + m->cached_depot + m->free_slab +
 		       m->slack + m->own ==
 		   slabs);
+	CHILD_MUST(m->used >= 4096);
 	uma_stats_free(s);
+	uma_zfree(held, item);
+	uma_zdestroy(held);
 }
 
 static uma_zone_t
