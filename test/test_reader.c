@@ -264,12 +264,7 @@ START_TEST(each_item_is_what_it_is)
 		item[i] = uma_zalloc(zone, M_WAITOK);
 	uma_zfree(zone, item[3]);
 	uma_zfree(zone, item[7]);
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
+	pid_t pid = child_that_waits();
 	struct target *t = target_pid(pid);
 	ck_assert_msg(t != NULL, "%s", target_error());
 	ck_assert(target_slabs(t, "items", slab_copy, state));
@@ -506,12 +501,7 @@ START_TEST(a_thousand_zones_cost_a_few_thousand_small_reads)
 		    name, 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
 		uma_zfree(zone[i], uma_zalloc(zone[i], M_WAITOK));
 	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
+	pid_t pid = child_that_waits();
 	double price = price_of_a_read(pid);
 	for (int i = 0; i < 10; i++) {
 		double start = now();

@@ -135,23 +135,11 @@ START_TEST(what_is_no_process_is_said_to_be_none)
 }
 END_TEST
 
-static pid_t
-child_that_waits(void)
-{
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (pid != 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		pause();
-}
-
 START_TEST(a_process_without_the_library_is_told)
 {
 	pid_t pid = fork();
 
+	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execlp("sleep", "sleep", "100", NULL);
