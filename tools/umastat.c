@@ -547,12 +547,14 @@ watch_top(struct session *s)
 	terminal_give_back();
 }
 
-static struct target *
-open_target(const struct options *o)
+static void
+open_target(struct session *s)
 {
+	const struct options *o = s->o;
 	struct target *t =
 	    o->core != NULL ? target_core(o->core) : target_pid(o->pid);
 
+	s->target = t;
 	if (t == NULL)
 		die(EXIT_TARGET, "%s", target_error());
 	if (o->copy >= target_copies(t))
@@ -563,7 +565,6 @@ open_target(const struct options *o)
 		fprintf(stderr,
 		    "umastat: copy %zu of %zu of the library, in %s\n", o->copy,
 		    target_copies(t), target_copy_path(t, o->copy));
-	return t;
 }
 
 static void
@@ -602,7 +603,7 @@ main(int argc, char **argv)
 		list(&o);
 		return 0;
 	}
-	s.target = open_target(&o);
+	open_target(&s);
 	session_run(&s, &o);
 	free(s.change);
 	target_stats_free(s.before);
