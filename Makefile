@@ -148,8 +148,9 @@ link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 
 # Tests of the reader have what the tools have.
 READERS := $(filter $(O)/test/test_reader%,$(PUBLIC))
-$(READERS): $(PARTS)
+$(READERS) $(O)/test/test_int_reader: $(PARTS)
 $(READERS:=.o): INC_test = $(INC_tools)
+$(O)/test/test_int_reader.o: INC_test = $(INC_zone) -Itools
 
 # The archive shows a test what it shows a user; test_int_* see everything.
 $(PUBLIC): %: %.o $(O)/libuma.a
