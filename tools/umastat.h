@@ -88,6 +88,36 @@ size_t pick_zones(const struct uma_stats *s, const struct change *change,
 /* The same as a snapshot of these zones alone: free(). */
 struct uma_stats *pick_stats(const struct uma_stats *s, const struct pick *p);
 
+/* ---- options.c ---- */
+
+enum what {
+	SHOW_ZONES,
+	SHOW_MEMORY,
+	SHOW_CPUS,
+	SHOW_DOMAINS,
+	SHOW_JSON,
+	SHOW_METRICS,
+	SHOW_MAP,
+	SHOW_TOP,
+	SHOW_LIST
+};
+
+struct options {
+	enum what what;
+	long pid;
+	const char *core; /* NULL: a process */
+	const char *zone; /* of the map */
+	const char *file; /* NULL: standard output */
+	const char *label; /* of metrics; NULL: none */
+	struct pick pick;
+	double wait; /* seconds; 0: once */
+	long count; /* 0: for ever */
+	size_t copy;
+	bool svg;
+};
+/* Wrong usage, --help and --version end the program. */
+struct options options_read(int argc, char **argv);
+
 /* ---- table.c: tables that uma_stats_format() does not make ---- */
 
 /* A process or core, and what has been read of it. */
