@@ -192,6 +192,32 @@ START_TEST(random_requests_are_read_within_their_bounds)
 }
 END_TEST
 
+START_TEST(long_names_are_read_within_their_bounds)
+{
+	static const char *const word[] = {
+	    "get ", "set ", "list ", "describe "};
+	static const char *const first[] = {"", "vm.uma.", "vm.uma.x.",
+	    "vm.uma.x.domain.0.", "vm.uma.x.domain.", "vm.uma.x.keg.domain.0."};
+	struct reply rp = {0};
+
+	ck_assert_ptr_nonnull(
+	    uma_zcreate("x", 8, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0));
+	for (size_t i = 0; i < sizeof first / sizeof first[0] * 4; i++) {
+		for (size_t n = 1; n < 900; n += n < 300 ? 1 : 50) {
+			char name[1024], *line = malloc(1100);
+
+			memset(name, i % 2 ? 'a' : '9', n);
+			name[n] = '\0';
+			int len = sprintf(
+			    line, "%s%s%s", word[i % 4], first[i / 4], name);
+			ck_assert(control_line(line, (size_t)len, &rp));
+			reply_free(&rp);
+			free(line);
+		}
+	}
+}
+END_TEST
+
 static size_t huge;
 
 static int
@@ -589,6 +615,7 @@ main(void)
 	tcase_add_test(t, an_idle_client_ends_after_a_longer_while);
 	tcase_add_test(t, a_client_that_is_served_is_not_ended);
 	tcase_add_test(t, random_requests_are_read_within_their_bounds);
+	tcase_add_test(t, long_names_are_read_within_their_bounds);
 	tcase_add_test(t, a_value_is_as_long_as_a_reply_may_be_or_refused);
 	tcase_add_test(t, nothing_is_offered_unasked);
 	tcase_add_test(t, the_option_has_a_thread_serve_it);

@@ -50,9 +50,6 @@ struct ctl *ctl_memory(long pid);
 const char *ctl_error(void);
 void ctl_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Where the socket of a process would be by default; the k-th place, or NULL.
- */
-const char *ctl_place(long pid, uid_t uid, int k);
 /* Print the processes that offer a socket; false: there are none. */
 bool ctl_list_processes(bool names);
 

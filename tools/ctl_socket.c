@@ -20,7 +20,7 @@
 enum {
 	LINE_MAX_LEN = 1024, /* of a request, and of a reply's first line */
 	REPLY_MAX = 64 << 20,
-	SECONDS = 30,
+	SECONDS = 5,
 };
 
 struct socket_ctl {
