@@ -354,7 +354,7 @@ run_fork(void)
 	if (pid == 0) {
 		(void)new_zone();
 		CHILD_MUST(WAIT_FOR(helpers() == 1));
-		test_sleep_ms(50);
+		test_sleep_ms(1500);
 		exit(EXIT_WORKED);
 	}
 	CHILD_MUST(waitpid(pid, &status, 0) == pid);
@@ -362,6 +362,29 @@ run_fork(void)
 	CHILD_MUST(is_there(getenv("UMA_TEST_PATH")));
 	CHILD_MUST(strcmp(client_ask(&client, "get vm.uma.conn.size\n"),
 		       "ok 3 int\n64\n") == 0);
+}
+
+/* The parent goes, and the child has the path. */
+static void
+run_daemon(void)
+{
+	char greeting[64];
+
+	(void)new_zone();
+	client_start(&client, getenv("UMA_TEST_PATH"), false);
+	pid_t pid = fork();
+	CHILD_MUST(pid >= 0);
+	if (pid > 0)
+		_exit(EXIT_WORKED);
+	(void)new_zone();
+	snprintf(greeting, sizeof greeting,
+	    "libuma " UMA_VERSION_STRING " control 1 pid %d\n", getpid());
+	/* The parent may still be there, or just going. */
+	do {
+		client_open(&client, getenv("UMA_TEST_PATH"), false);
+		client_wait_reply(&client);
+		close(client.fd);
+	} while (strcmp(client.text, greeting) != 0);
 }
 
 /* The helper opens it while the program forks. */
@@ -473,6 +496,7 @@ static const struct run {
     {"served", run_served},
     {"no reclaim", run_no_reclaim},
     {"fork", run_fork},
+    {"daemon", run_daemon},
     {"fork early", run_fork_early},
     {"left", run_left},
     {"wait", run_wait},
@@ -561,6 +585,13 @@ START_TEST(a_child_leaves_the_path_to_its_parent)
 }
 END_TEST
 
+START_TEST(a_daemon_has_its_parents_path)
+{
+	for (int i = 0; i < TEST_SCALE(10); i++)
+		fresh_silent("daemon");
+}
+END_TEST
+
 START_TEST(a_child_forked_meanwhile_has_no_socket)
 {
 	for (int i = 0; i < TEST_SCALE(40); i++)
@@ -621,6 +652,7 @@ main(void)
 	tcase_add_test(t, the_option_has_a_thread_serve_it);
 	tcase_add_test(t, the_thread_does_only_what_was_asked_for);
 	tcase_add_test(t, a_child_leaves_the_path_to_its_parent);
+	tcase_add_test(t, a_daemon_has_its_parents_path);
 	tcase_add_test(t, a_child_forked_meanwhile_has_no_socket);
 	tcase_add_test(t, exit_is_not_kept_waiting);
 	tcase_add_test(t, zones_and_clients_and_forks_go_together);
