@@ -21,8 +21,9 @@ HEADERS = uma.h uma/control.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h \
 	uma/seq_aarch64.h uma/seq_x86_64.h uma/stat.h uma/stream.h \
 	uma/sysctl.h uma/wait.h uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
-MAN3    = uma.3 uma_control.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
-	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
+MAN3    = uma.3 uma_control.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 \
+	uma_pressure_fd.3 uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 \
+	uma_stat.3 uma_stats.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_wait.3 zpcpu_get.3
@@ -148,8 +149,9 @@ link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 
 # Tests of the reader have what the tools have.
 READERS := $(filter $(O)/test/test_reader%,$(PUBLIC))
-$(READERS): $(PARTS)
+$(READERS) $(O)/test/test_int_reader: $(PARTS)
 $(READERS:=.o): INC_test = $(INC_tools)
+$(O)/test/test_int_reader.o: INC_test = $(INC_zone) -Itools
 
 # The archive shows a test what it shows a user; test_int_* see everything.
 $(PUBLIC): %: %.o $(O)/libuma.a

@@ -73,9 +73,23 @@ filler_start(const char *kind, const char *mode, const char *plugin)
 	return pid;
 }
 
+static inline pid_t
+child_that_waits(void)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+}
+
 static inline void
 filler_kill(pid_t pid)
 {
+	ck_assert_int_gt(pid, 1);
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }

@@ -140,6 +140,35 @@ START_TEST(a_core_file_does_without_the_program)
 }
 END_TEST
 
+START_TEST(first_pages_that_were_left_out_are_read_from_the_file)
+{
+	char core[64], program[4200];
+
+	fillers_enter();
+	if (cores_are_written()) {
+		FILE *f = fopen("/proc/self/coredump_filter", "w");
+
+		ck_assert_ptr_nonnull(f);
+		fprintf(f, "0x23\n"); /* without ELF headers */
+		fclose(f);
+		snprintf(
+		    program, sizeof program, "cp %s/archive copy", fillers_bin);
+		ck_assert_int_eq(system(program), 0);
+		strcpy(fillers_bin, fillers_dir);
+		pid_t pid = filler_start("copy", "abort", NULL);
+		core_name(pid, core);
+		struct target *t = target_core(core);
+		ck_assert_msg(t != NULL, "%s", target_error());
+		expect_same(t, 0, "stats.0");
+		target_close(t);
+		ck_assert_int_eq(rename("copy", "elsewhere"), 0);
+		ck_assert_ptr_null(target_core(core));
+		ck_assert_ptr_nonnull(strstr(target_error(), "first page of"));
+	}
+	fillers_leave();
+}
+END_TEST
+
 /* ---- slabs ---- */
 
 struct seen {
@@ -235,12 +264,7 @@ START_TEST(each_item_is_what_it_is)
 		item[i] = uma_zalloc(zone, M_WAITOK);
 	uma_zfree(zone, item[3]);
 	uma_zfree(zone, item[7]);
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
+	pid_t pid = child_that_waits();
 	struct target *t = target_pid(pid);
 	ck_assert_msg(t != NULL, "%s", target_error());
 	ck_assert(target_slabs(t, "items", slab_copy, state));
@@ -477,12 +501,7 @@ START_TEST(a_thousand_zones_cost_a_few_thousand_small_reads)
 		    name, 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
 		uma_zfree(zone[i], uma_zalloc(zone[i], M_WAITOK));
 	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
+	pid_t pid = child_that_waits();
 	double price = price_of_a_read(pid);
 	for (int i = 0; i < 10; i++) {
 		double start = now();
@@ -520,6 +539,8 @@ main(void)
 	tcase_add_loop_test(
 	    tc, a_plugin_with_a_library_of_its_own_is_found_too, 0, 2);
 	tcase_add_test(tc, a_core_file_does_without_the_program);
+	tcase_add_test(
+	    tc, first_pages_that_were_left_out_are_read_from_the_file);
 	tcase_add_test(tc, slabs_and_statistics_agree);
 	tcase_add_test(tc, each_item_is_what_it_is);
 	tcase_add_test(tc, core_files_have_all_of_nodump_zones_but_their_items);

@@ -135,23 +135,11 @@ START_TEST(what_is_no_process_is_said_to_be_none)
 }
 END_TEST
 
-static pid_t
-child_that_waits(void)
-{
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (pid != 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		pause();
-}
-
 START_TEST(a_process_without_the_library_is_told)
 {
 	pid_t pid = fork();
 
+	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execlp("sleep", "sleep", "100", NULL);
@@ -647,8 +635,10 @@ place_in(int fd, size_t size)
 	if (random_next() % 8 == 0)
 		return (off_t)(random_next() % 4096);
 	off_t at = lseek(fd, (off_t)(random_next() % size), SEEK_DATA);
-	return at < 0 ? (off_t)(random_next() % 4096)
-		      : at + (off_t)(random_next() % 4096);
+	if (at < 0)
+		return 0;
+	at += (off_t)(random_next() % 4096);
+	return at < (off_t)size ? at : (off_t)size - 1;
 }
 
 enum { FLIPS = 64 };

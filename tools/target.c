@@ -261,6 +261,29 @@ copies_choose(struct target *t)
 	return good > 0;
 }
 
+static bool
+fail_none(struct target *t)
+{
+	char first[EI_NIDENT];
+
+	if (is_cut_short(t))
+		return target_fail_read(t, "what leads to libuma");
+	for (size_t i = 0; i < t->mappings; i++)
+		if (t->fd >= 0 && t->mapping[i].offset == 0 &&
+		    !target_read(t, t->mapping[i].start, first, sizeof first)) {
+			char *path = escape_text(
+			    t->mapping[i].path, strlen(t->mapping[i].path));
+
+			target_fail("%s: no libuma is found, and the first "
+				    "page of %.200s is not in it, nor is that "
+				    "file there",
+			    t->name, path != NULL ? path : "?");
+			free(path);
+			return false;
+		}
+	return target_fail("%s does not use libuma", t->name);
+}
+
 /* Every file's first page may lead to a copy of the library. */
 static bool
 copies_find(struct target *t)
@@ -280,11 +303,7 @@ copies_find(struct target *t)
 		elf_find_copies(t, t->segment[i].start, "?");
 	if (copies_choose(t))
 		return true;
-	if (t->copies > 0)
-		return false;
-	if (is_cut_short(t))
-		return target_fail_read(t, "what leads to libuma");
-	return target_fail("%s does not use libuma", t->name);
+	return t->copies == 0 && fail_none(t);
 }
 
 static struct target *
