@@ -161,6 +161,10 @@ $(INTERNAL): %: %.o $(OBJS)
 	$(call say,LD)
 	$(Q)$(link)
 
+# This one sees the parts of the tools.
+$(O)/test/test_umastat_ui.o: INC_test = $(INC_tools)
+$(O)/test/test_umastat_ui: $(PARTS)
+
 # Modules that test_plugin loads: with hits by call, and inlined, both on the
 # shared library; with the archive inside; one that leaves descriptors behind; a
 # library that has nothing but the name; and nodes for test_sysctl_nodes.

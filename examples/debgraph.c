@@ -92,6 +92,7 @@ static const char usage[] =
     "  --alloc=uma|malloc  where the objects live (uma)\n"
     "  --trials=N          rebuilds to try after resolving (50000)\n"
     "  --table             zone table on standard error, all objects alive\n"
+    "  --alive=COMMAND     run it, all objects alive; $PPID is debgraph\n"
     "  --time              times and peak memory on standard error\n"
     "  --progress          progress even if standard error is no terminal\n"
     "  --help              this text\n";
@@ -99,6 +100,7 @@ static const char usage[] =
 struct options {
 	bool uma, table, time;
 	uint32_t trials;
+	const char *alive; /* a command */
 	FILE *input;
 };
 
@@ -116,6 +118,7 @@ parse_options(int argc, char **argv)
 	    {"alloc", required_argument, NULL, 'a'},
 	    {"trials", required_argument, NULL, 'n'},
 	    {"table", no_argument, NULL, 't'},
+	    {"alive", required_argument, NULL, 'v'},
 	    {"time", no_argument, NULL, 'm'},
 	    {"progress", no_argument, NULL, 'p'},
 	    {"help", no_argument, NULL, 'h'},
@@ -139,6 +142,9 @@ parse_options(int argc, char **argv)
 			break;
 		case 't':
 			o.table = true;
+			break;
+		case 'v':
+			o.alive = optarg;
 			break;
 		case 'm':
 			o.time = true;
@@ -201,6 +207,8 @@ main(int argc, char **argv)
 
 	if (o.table)
 		uma_stats_print(print_table, stderr, "z");
+	if (o.alive != NULL && system(o.alive) != 0)
+		fprintf(stderr, "debgraph: the command of --alive failed\n");
 	graph_free(&g);
 	objects_close();
 	at[5] = now(CLOCK_PROCESS_CPUTIME_ID);

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # demo.sh EXAMPLEDIR - run debgraph on this machine's package index, with
-# malloc and with libuma, and compare.  Called by `make demo`.  Fails when the
-# two outputs differ.
+# malloc and with libuma, and compare; then look at its zones from outside with
+# umastat, while it runs.  Called by `make demo`.  Fails when the two outputs
+# differ.
 
 set -u
 LC_ALL=C
 export LC_ALL
 
 debgraph=${1:?usage: demo.sh EXAMPLEDIR}/debgraph
+umastat=${1%/examples}/stage/bin/umastat
 here=$(dirname "$0")
 runs=3
 
@@ -158,12 +160,23 @@ line "all objects alive, KiB" alive_kib
 line "peak, freeing too, KiB" peak_kib
 
 title "the zones, with all objects alive"
-"$debgraph" --table "$tmp/index" 2>"$tmp/table" >/dev/null
-cat "$tmp/table"
+# shellcheck disable=SC2016 # the shell of --alive expands it: debgraph's pid
+"$debgraph" --table --alive="\"$umastat\" \$PPID >\"$tmp/umastat\" 2>&1" \
+	"$tmp/index" 2>"$tmp/table" >/dev/null
+if grep -q '^ITEM' "$tmp/umastat"; then
+	echo "umastat, of debgraph as it runs:"
+	echo
+	cat "$tmp/umastat"
+else
+	cat "$tmp/umastat" # why not: perhaps the system forbids it
+	echo "so debgraph prints them itself:"
+	echo
+	grep -v '^debgraph: ' "$tmp/table"
+fi
 
 title "try next"
 cat <<EOF
-  apt-cache dumpavail | $debgraph --table --time
+  apt-cache dumpavail | $debgraph --time --alive='$umastat --top \$PPID'
   $1/connpool    # a limit, a warning and a sleeper
   man ./man/uma.3    # the tour of the library
 EOF

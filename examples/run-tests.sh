@@ -122,6 +122,11 @@ run 0 debgraph --table --time "$small" &&
 		"$tmp/err"
 result "debgraph: prints the zone table and its times"
 
+# shellcheck disable=SC2016 # another shell expands it
+run 0 debgraph --alive='ps -o comm= -p $PPID >&2' "$small" &&
+	echo debgraph >"$tmp/want" && same "$tmp/want" "$tmp/err"
+result "debgraph: runs a command while all objects are alive"
+
 run 2 debgraph --alloc=neither && run 1 debgraph "$tmp/none" &&
 	run 1 debgraph "$tmp/empty"
 result "debgraph: refuses bad options, no file and an empty one"

@@ -343,6 +343,21 @@ diagnostics()
 	    tr -d ' ')"
 }
 
+# Every line of umastat -s is explained by umastat(8).
+memory_lines()
+{
+	sed -n 's/^ *\(PART\|BESIDES\)([a-z_]*, "\(.*\)"),$/\2/p' \
+	    "$man/../zone/stat_print.c" >"$work/lines"
+	"$mandoc" -T ascii "$man/umastat.8" | sed 's/.\x08//g' |
+	    tr -s ' \n' '  ' >"$work/explains"
+	while read -r line; do
+		grep -q -F -e "$line" "$work/explains" || echo "$line"
+	done <"$work/lines" >"$work/log"
+	[ -s "$work/lines" ] || echo "no line was found" >"$work/log"
+	check "lines of umastat -s that its page does not explain" "$work/log"
+	echo "manual: lines of umastat -s: $(wc -l <"$work/lines" | tr -d ' ')"
+}
+
 references()
 {
 	(cd "$man" && page_names $pages && for page in $pages; do
@@ -369,6 +384,9 @@ names
 constants
 references
 diagnostics
+if command -v "$mandoc" >/dev/null 2>&1; then
+	memory_lines
+fi
 # The first line is for suite.sh, which adds up the checks of all tests.
 echo "$(((checks - failures) * 100 / checks))%: Checks: $checks," \
     "Failures: $failures, Errors: 0"
