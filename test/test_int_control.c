@@ -423,6 +423,25 @@ run_left(void)
 	exit(EXIT_WORKED);
 }
 
+/* Behind the library's own. */
+static bool is_late;
+
+static __attribute__((destructor(102))) void
+late(void)
+{
+	if (is_late && (uma_control_fd(getenv("UMA_TEST_PATH")) != -1 ||
+			   errno != ECANCELED))
+		_exit(1);
+}
+
+static void
+run_late(void)
+{
+	is_late = true;
+	(void)new_zone();
+	exit(EXIT_WORKED);
+}
+
 /* For what the helper says. */
 static void
 run_wait(void)
@@ -499,6 +518,7 @@ static const struct run {
     {"daemon", run_daemon},
     {"fork early", run_fork_early},
     {"left", run_left},
+    {"late", run_late},
     {"wait", run_wait},
     {"traffic", run_traffic},
 };
@@ -609,6 +629,15 @@ START_TEST(exit_is_not_kept_waiting)
 }
 END_TEST
 
+START_TEST(behind_its_end_nothing_is_offered)
+{
+	char text[TEST_TEXT];
+
+	fresh_run("late", "", text);
+	ck_assert(!is_there(path));
+}
+END_TEST
+
 START_TEST(zones_and_clients_and_forks_go_together)
 {
 	fresh_silent("traffic");
@@ -655,6 +684,7 @@ main(void)
 	tcase_add_test(t, a_daemon_has_its_parents_path);
 	tcase_add_test(t, a_child_forked_meanwhile_has_no_socket);
 	tcase_add_test(t, exit_is_not_kept_waiting);
+	tcase_add_test(t, behind_its_end_nothing_is_offered);
 	tcase_add_test(t, zones_and_clients_and_forks_go_together);
 	tcase_add_test(t, a_path_that_cannot_be_is_said);
 	suite_add_tcase(s, t);

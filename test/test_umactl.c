@@ -19,7 +19,7 @@ static pid_t target;
 static char text[CLIENT_TEXT];
 
 static unsigned char node_bytes[40];
-static char node_text[32] = "a%sb\033[31m";
+static char node_text[32] = "a%s\xc3\xa4\x9b\033[31m";
 static int node_int = -2;
 
 static int
@@ -240,7 +240,7 @@ START_TEST(values_are_set)
 			       "vm.int: -2 -> -2147483648\n");
 	ck_assert_int_eq(
 	    umactl("-p %s -n 'vm.t\\x1b\\x20%%n=x\\y= z'", path), 0);
-	ck_assert_str_eq(text, "a%sb\\x1b[31m -> x\\y= z\n");
+	ck_assert_str_eq(text, "a%s\xc3\xa4\\x9b\\x1b[31m -> x\\y= z\n");
 	ck_assert_int_eq(umactl("-p %s -e vm.int=5", path), 0);
 	ck_assert_str_eq(text, "vm.int=5\n");
 	ck_assert_int_eq(umactl("-p %s -q vm.int=6", path), 0);
@@ -271,7 +271,7 @@ END_TEST
 START_TEST(bytes_that_a_terminal_heeds_are_escaped)
 {
 	ck_assert_int_eq(umactl("-p %s 'vm.t\\x1B %%n'", path), 0);
-	ck_assert_str_eq(text, "vm.t\\x1b\\x20%n: a%sb\\x1b[31m\n");
+	ck_assert_str_eq(text, "vm.t\\x1b\\x20%n: a%s\xc3\xa4\\x9b\\x1b[31m\n");
 	ck_assert_int_eq(umactl("-p %s -d 'vm.t\033 %%n'", path), 0);
 	ck_assert_str_eq(text, "vm.t\\x1b\\x20%n: a \\x1b text\n");
 	ck_assert_int_eq(umactl("-p %s -aN", path), 0);

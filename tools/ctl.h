@@ -54,8 +54,8 @@ void ctl_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool ctl_list_processes(bool names);
 
 /*
- * A text with control bytes as \xNN, in memory of its own, which the next four
- * calls leave alone.
+ * A text with what no terminal is to see as \xNN, in memory of its own, which
+ * the next three calls leave alone.
  */
 const char *ctl_printable(const char *text, size_t len);
 
