@@ -55,7 +55,7 @@ sanitizers() {
 apt() {
 	case $1 in
 	compiler | g++) echo build-essential ;;
-	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin | cmake | gdb)
+	check | pkg-config | clang | clang-format | mandoc | shellcheck | spin | cmake)
 		echo "$1" ;;
 	urcu | numa) echo "lib$1-dev" ;;
 	aarch64) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;

@@ -475,32 +475,43 @@ START_TEST(the_file_of_a_dead_process_is_replaced)
 }
 END_TEST
 
+/* All at the same time, or as near to that as can be. */
+static void
+race(const int gun[2], int result)
+{
+	char byte;
+
+	alarm(60);
+	close(gun[1]);
+	CHILD_MUST(read(gun[0], &byte, 1) == 0);
+	byte = uma_control_fd(path) >= 0;
+	CHILD_MUST(write(result, &byte, 1) == 1);
+	pause();
+}
+
 START_TEST(of_many_that_come_upon_a_dead_ones_file_one_gets_it)
 {
 	enum { MANY = 6 };
 	pid_t pid[MANY];
-	int fd[2];
+	int fd[2], gun[2], lives;
 
-	for (int round = 0; round < TEST_SCALE(20); round++) {
-		int lives, winners = 0;
+	for (int round = 0; round < TEST_SCALE(60); round++) {
+		char byte;
+		int winners = 0;
 
 		kill_one(server(&lives));
 		ck_assert_int_eq(lives, 1);
 		ck_assert_int_eq(pipe(fd), 0);
+		ck_assert_int_eq(pipe(gun), 0);
 		for (int i = 0; i < MANY; i++) {
 			pid[i] = fork();
 			ck_assert_int_ge(pid[i], 0);
-			if (pid[i] == 0) {
-				char byte = uma_control_fd(path) >= 0;
-
-				alarm(60);
-				CHILD_MUST(write(fd[1], &byte, 1) == 1);
-				pause();
-			}
+			if (pid[i] == 0)
+				race(gun, fd[1]);
 		}
+		close(gun[0]);
+		close(gun[1]);
 		for (int i = 0; i < MANY; i++) {
-			char byte;
-
 			ck_assert_int_eq(read(fd[0], &byte, 1), 1);
 			winners += byte;
 		}

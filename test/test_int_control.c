@@ -192,6 +192,32 @@ START_TEST(random_requests_are_read_within_their_bounds)
 }
 END_TEST
 
+START_TEST(long_names_are_read_within_their_bounds)
+{
+	static const char *const word[] = {
+	    "get ", "set ", "list ", "describe "};
+	static const char *const first[] = {"", "vm.uma.", "vm.uma.x.",
+	    "vm.uma.x.domain.0.", "vm.uma.x.domain.", "vm.uma.x.keg.domain.0."};
+	struct reply rp = {0};
+
+	ck_assert_ptr_nonnull(
+	    uma_zcreate("x", 8, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0));
+	for (size_t i = 0; i < sizeof first / sizeof first[0] * 4; i++) {
+		for (size_t n = 1; n < 900; n += n < 300 ? 1 : 50) {
+			char name[1024], *line = malloc(1100);
+
+			memset(name, i % 2 ? 'a' : '9', n);
+			name[n] = '\0';
+			int len = sprintf(
+			    line, "%s%s%s", word[i % 4], first[i / 4], name);
+			ck_assert(control_line(line, (size_t)len, &rp));
+			reply_free(&rp);
+			free(line);
+		}
+	}
+}
+END_TEST
+
 static size_t huge;
 
 static int
@@ -328,7 +354,7 @@ run_fork(void)
 	if (pid == 0) {
 		(void)new_zone();
 		CHILD_MUST(WAIT_FOR(helpers() == 1));
-		test_sleep_ms(50);
+		test_sleep_ms(1500);
 		exit(EXIT_WORKED);
 	}
 	CHILD_MUST(waitpid(pid, &status, 0) == pid);
@@ -338,13 +364,40 @@ run_fork(void)
 		       "ok 3 int\n64\n") == 0);
 }
 
+/* The parent goes, and the child has the path. */
+static void
+run_daemon(void)
+{
+	char greeting[64];
+
+	(void)new_zone();
+	client_start(&client, getenv("UMA_TEST_PATH"), false);
+	pid_t pid = fork();
+	CHILD_MUST(pid >= 0);
+	if (pid > 0)
+		_exit(EXIT_WORKED);
+	(void)new_zone();
+	snprintf(greeting, sizeof greeting,
+	    "libuma " UMA_VERSION_STRING " control 1 pid %d\n", getpid());
+	/* The parent may still be there, or just going. */
+	do {
+		client_open(&client, getenv("UMA_TEST_PATH"), false);
+		client_wait_reply(&client);
+		close(client.fd);
+	} while (strcmp(client.text, greeting) != 0);
+}
+
 /* The helper opens it while the program forks. */
 static void
 run_fork_early(void)
 {
 	int status;
 
+	double start = test_now();
 	(void)new_zone();
+	/* Numbers of processes follow each other. */
+	while (test_now() - start < getpid() % 64 * 10e-6)
+		;
 	pid_t pid = fork();
 	CHILD_MUST(pid >= 0);
 	if (pid == 0) {
@@ -370,6 +423,25 @@ run_fork_early(void)
 static void
 run_left(void)
 {
+	(void)new_zone();
+	exit(EXIT_WORKED);
+}
+
+/* Behind the library's own. */
+static bool is_late;
+
+static __attribute__((destructor(102))) void
+late(void)
+{
+	if (is_late && (uma_control_fd(getenv("UMA_TEST_PATH")) != -1 ||
+			   errno != ECANCELED))
+		_exit(1);
+}
+
+static void
+run_late(void)
+{
+	is_late = true;
 	(void)new_zone();
 	exit(EXIT_WORKED);
 }
@@ -447,8 +519,10 @@ static const struct run {
     {"served", run_served},
     {"no reclaim", run_no_reclaim},
     {"fork", run_fork},
+    {"daemon", run_daemon},
     {"fork early", run_fork_early},
     {"left", run_left},
+    {"late", run_late},
     {"wait", run_wait},
     {"traffic", run_traffic},
 };
@@ -535,9 +609,16 @@ START_TEST(a_child_leaves_the_path_to_its_parent)
 }
 END_TEST
 
+START_TEST(a_daemon_has_its_parents_path)
+{
+	for (int i = 0; i < TEST_SCALE(10); i++)
+		fresh_silent("daemon");
+}
+END_TEST
+
 START_TEST(a_child_forked_meanwhile_has_no_socket)
 {
-	for (int i = 0; i < TEST_SCALE(40); i++)
+	for (int i = 0; i < TEST_SCALE(150); i++)
 		fresh_silent("fork early");
 }
 END_TEST
@@ -549,6 +630,15 @@ START_TEST(exit_is_not_kept_waiting)
 	for (int i = 0; i < TEST_SCALE(20); i++)
 		fresh_silent("left");
 	ck_assert(test_now() - start < PATIENCE);
+}
+END_TEST
+
+START_TEST(behind_its_end_nothing_is_offered)
+{
+	char text[TEST_TEXT];
+
+	fresh_run("late", "", text);
+	ck_assert(!is_there(path));
 }
 END_TEST
 
@@ -589,13 +679,16 @@ main(void)
 	tcase_add_test(t, an_idle_client_ends_after_a_longer_while);
 	tcase_add_test(t, a_client_that_is_served_is_not_ended);
 	tcase_add_test(t, random_requests_are_read_within_their_bounds);
+	tcase_add_test(t, long_names_are_read_within_their_bounds);
 	tcase_add_test(t, a_value_is_as_long_as_a_reply_may_be_or_refused);
 	tcase_add_test(t, nothing_is_offered_unasked);
 	tcase_add_test(t, the_option_has_a_thread_serve_it);
 	tcase_add_test(t, the_thread_does_only_what_was_asked_for);
 	tcase_add_test(t, a_child_leaves_the_path_to_its_parent);
+	tcase_add_test(t, a_daemon_has_its_parents_path);
 	tcase_add_test(t, a_child_forked_meanwhile_has_no_socket);
 	tcase_add_test(t, exit_is_not_kept_waiting);
+	tcase_add_test(t, behind_its_end_nothing_is_offered);
 	tcase_add_test(t, zones_and_clients_and_forks_go_together);
 	tcase_add_test(t, a_path_that_cannot_be_is_said);
 	suite_add_tcase(s, t);

@@ -19,7 +19,7 @@ static pid_t target;
 static char text[CLIENT_TEXT];
 
 static unsigned char node_bytes[40];
-static char node_text[32] = "a%sb\033[31m";
+static char node_text[32] = "a%s\xc3\xa4\x9b\033[31m";
 static int node_int = -2;
 
 static int
@@ -240,7 +240,7 @@ START_TEST(values_are_set)
 			       "vm.int: -2 -> -2147483648\n");
 	ck_assert_int_eq(
 	    umactl("-p %s -n 'vm.t\\x1b\\x20%%n=x\\y= z'", path), 0);
-	ck_assert_str_eq(text, "a%sb\\x1b[31m -> x\\y= z\n");
+	ck_assert_str_eq(text, "a%s\xc3\xa4\\x9b\\x1b[31m -> x\\y= z\n");
 	ck_assert_int_eq(umactl("-p %s -e vm.int=5", path), 0);
 	ck_assert_str_eq(text, "vm.int=5\n");
 	ck_assert_int_eq(umactl("-p %s -q vm.int=6", path), 0);
@@ -270,10 +270,10 @@ END_TEST
 
 START_TEST(bytes_that_a_terminal_heeds_are_escaped)
 {
-	ck_assert_int_eq(umactl("-p %s 'vm.t\\x1b %%n'", path), 0);
-	ck_assert_str_eq(text, "vm.t\\x1b %n: a%sb\\x1b[31m\n");
+	ck_assert_int_eq(umactl("-p %s 'vm.t\\x1B %%n'", path), 0);
+	ck_assert_str_eq(text, "vm.t\\x1b\\x20%n: a%s\xc3\xa4\\x9b\\x1b[31m\n");
 	ck_assert_int_eq(umactl("-p %s -d 'vm.t\033 %%n'", path), 0);
-	ck_assert_str_eq(text, "vm.t\\x1b %n: a \\x1b text\n");
+	ck_assert_str_eq(text, "vm.t\\x1b\\x20%n: a \\x1b text\n");
 	ck_assert_int_eq(umactl("-p %s -aN", path), 0);
 	ck_assert_ptr_nonnull(strstr(text, "\nvm.t\\x1b\\x20%n\n"));
 	ck_assert_int_eq(umactl("-p %s 'x\033%%s'", path), 1);
@@ -436,7 +436,8 @@ START_TEST(zones_are_read_from_the_memory_of_a_silent_process)
 	ck_assert_ptr_nonnull(
 	    strstr(text, "vm.zone_count: 5\numactl: process "));
 	ck_assert_ptr_nonnull(strstr(text,
-	    " offers no control socket: only statistics of its zones can be "
+	    " has no control socket that answers: only statistics of zones can "
+	    "be "
 	    "read, nothing set\numactl: unknown name 'vm.uma.limit'\n"
 	    "umactl: vm.zone_count: Operation not supported\n"));
 	target_kill(pid);
@@ -496,6 +497,18 @@ START_TEST(another_user_is_told_why_not)
 }
 END_TEST
 
+START_TEST(a_stopped_process_is_not_waited_for)
+{
+	double start = test_now();
+
+	ck_assert_int_eq(kill(target, SIGSTOP), 0);
+	ck_assert_int_eq(umactl("-p %s vm.int", path), 3);
+	ck_assert_str_eq(
+	    text, "umactl: the process does not answer: it takes too long\n");
+	ck_assert(test_now() - start < PATIENCE);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -516,6 +529,7 @@ main(void)
 	tcase_add_test(t, a_socket_that_is_another_processs_does_not_count);
 	tcase_add_test(t, liars_are_not_believed);
 	tcase_add_test(t, zones_are_read_from_the_memory_of_a_silent_process);
+	tcase_add_test(t, a_stopped_process_is_not_waited_for);
 	tcase_add_test(t, memory_and_socket_say_the_same);
 	tcase_add_test(t, another_user_is_told_why_not);
 	suite_add_tcase(s, t);

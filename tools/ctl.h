@@ -50,15 +50,12 @@ struct ctl *ctl_memory(long pid);
 const char *ctl_error(void);
 void ctl_set_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Where the socket of a process would be by default; the k-th place, or NULL.
- */
-const char *ctl_place(long pid, uid_t uid, int k);
 /* Print the processes that offer a socket; false: there are none. */
 bool ctl_list_processes(bool names);
 
 /*
- * A text with control bytes as \xNN, in memory of its own, which the next four
- * calls leave alone.
+ * A text with what no terminal is to see as \xNN, in memory of its own, which
+ * the next three calls leave alone.
  */
 const char *ctl_printable(const char *text, size_t len);
 

@@ -33,8 +33,9 @@ folder_of(uid_t uid, int k)
 	return k <= 2 ? path : NULL;
 }
 
-const char *
-ctl_place(long pid, uid_t uid, int k)
+/* Where the socket of a process would be; the k-th place, or NULL. */
+static const char *
+place(long pid, uid_t uid, int k)
 {
 	const char *folder = folder_of(uid, k);
 	static char path[300];
@@ -57,7 +58,7 @@ ctl_process(long pid)
 		ctl_set_error("there is no process %ld", pid);
 		return NULL;
 	}
-	for (int k = 0; (path = ctl_place(pid, st.st_uid, k)) != NULL; k++) {
+	for (int k = 0; (path = place(pid, st.st_uid, k)) != NULL; k++) {
 		if (access(path, F_OK) != 0)
 			continue;
 		struct ctl *c = ctl_socket(path, pid);

@@ -354,8 +354,9 @@ stats_of(long pid)
 	struct uma_stats *stats = t != NULL ? target_stats(t) : NULL;
 
 	if (stats == NULL)
-		ctl_set_error("process %ld offers no socket, and: %s", pid,
-		    target_error());
+		ctl_set_error(
+		    "process %ld has no control socket that answers, and: %s",
+		    pid, target_error());
 	target_close(t);
 	return stats;
 }
@@ -378,8 +379,8 @@ ctl_memory(long pid)
 		m->ctl = (struct ctl){memory_get, memory_describe, memory_set,
 		    memory_list, memory_close, m->note};
 		snprintf(m->note, sizeof m->note,
-		    "process %ld offers no control socket: only statistics of "
-		    "its zones can be read, nothing set",
+		    "process %ld has no control socket that answers: only "
+		    "statistics of zones can be read, nothing set",
 		    pid);
 	}
 	target_stats_free(stats);

@@ -4,7 +4,7 @@
  * over it.  What comes back is not trusted: it is bounded, and waited for only
  * so long.
  */
-#define _GNU_SOURCE /* struct ucred */
+#define _GNU_SOURCE /* struct ucred, mempcpy */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "umastat.h"
 
 enum {
 	LINE_MAX_LEN = 1024, /* of a request, and of a reply's first line */
 	REPLY_MAX = 64 << 20,
-	SECONDS = 30,
+	SECONDS = 5,
 };
 
 struct socket_ctl {
@@ -61,13 +62,13 @@ ctl_printable(const char *text, size_t len)
 	to = *mine = malloc(4 * len + 1);
 	if (to == NULL)
 		return "?";
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < ' ' || c == 0x7f)
-			to += sprintf(to, "\\x%02x", c);
+	for (size_t i = 0, n; i < len; i += n) {
+		n = shown_len(text + i, len - i);
+		if (n == 0)
+			to += sprintf(to, "\\x%02x", (unsigned char)text[i]);
 		else
-			*to++ = text[i];
+			to = mempcpy(to, text + i, n);
+		n += n == 0;
 	}
 	*to = '\0';
 	return *mine;

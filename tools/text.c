@@ -109,8 +109,7 @@ utf8_read(const unsigned char *s, size_t left, uint32_t *number)
 	return len;
 }
 
-/* How many bytes from here may be shown as they are; 0: the first may not. */
-static size_t
+size_t
 shown_len(const char *text, size_t left)
 {
 	const unsigned char *s = (const unsigned char *)text;

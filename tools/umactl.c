@@ -15,6 +15,7 @@
 #include "ctl.h"
 
 enum { EXIT_NAME = 1, EXIT_USAGE = 2, EXIT_PROCESS = 3 };
+enum { NAME_MAX_LEN = 1024 }; /* of a request */
 
 static struct options {
 	bool all; /* -a */
@@ -366,18 +367,46 @@ set(const char *name, const char *value)
 	ctl_value_free(&new);
 }
 
-/* A name, or name=value; it is changed. */
+/*
+ * The form that names come in: blanks and control bytes as \xNN, in lower case.
+ * Longer than any name is can be cut.
+ */
+static void
+canonical(char name[NAME_MAX_LEN], const char *text)
+{
+	size_t len = 0;
+
+	for (; *text != '\0' && len + 5 < NAME_MAX_LEN; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c <= ' ' || c == 0x7f) {
+			len += (size_t)sprintf(name + len, "\\x%02x", c);
+		} else if (c == '\\' && text[1] == 'x' &&
+			   isxdigit((unsigned char)text[2]) &&
+			   isxdigit((unsigned char)text[3])) {
+			len += (size_t)sprintf(name + len, "\\x%c%c",
+			    tolower(text[2]), tolower(text[3]));
+			text += 3;
+		} else {
+			name[len++] = *text;
+		}
+	}
+	name[len] = '\0';
+}
+
+/* A name, or name=value, which is changed. */
 static void
 take(char *text)
 {
-	char *equals = strchr(text, '=');
+	char *equals = strchr(text, '='), name[NAME_MAX_LEN];
 
-	if (equals == NULL) {
-		show(text);
-		return;
-	}
-	*equals = '\0';
-	set(text, equals + 1);
+	if (equals != NULL)
+		*equals = '\0';
+	canonical(name, text);
+	if (equals == NULL)
+		show(name);
+	else
+		set(name, equals + 1);
 }
 
 /* ---- files ---- */
@@ -400,7 +429,7 @@ trim(char *line)
 static void
 take_line(char *line)
 {
-	char *value = strchr(line, '=');
+	char *value = strchr(line, '='), name[NAME_MAX_LEN];
 
 	if (value == NULL) {
 		take(line);
@@ -414,7 +443,8 @@ take_line(char *line)
 		value[len - 1] = '\0';
 		value++;
 	}
-	set(trim(line), value);
+	canonical(name, trim(line));
+	set(name, value);
 }
 
 static void

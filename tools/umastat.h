@@ -46,6 +46,8 @@ void text_column(struct text *t, size_t width, const char *shown);
 #define SHOWN_NAME 512
 char *show_name(char dst[SHOWN_NAME], const char *name);
 size_t show_columns(const char *shown);
+/* How many bytes from here may be shown as they are; 0: the first may not. */
+size_t shown_len(const char *text, size_t left);
 
 /* ---- rate.c: what happened between two snapshots ---- */
 
@@ -81,7 +83,7 @@ struct pick {
 };
 extern const char *const sort_names[SORT_CNT];
 bool sort_key_of(const char *word, enum sort_key *key);
-const char *zone_name(const struct uma_stats *s, size_t z);
+const char *stats_name(const struct uma_stats *s, size_t z);
 /* Numbers of zones to order[s->nzones]; returns how many.  change may be NULL. */
 size_t pick_zones(const struct uma_stats *s, const struct change *change,
     const struct pick *pick, size_t *order);

@@ -59,6 +59,7 @@ enum {
 	CLIENTS = 8,
 	ACCEPTS = 16, /* a call */
 	EVENTS = CLIENTS + 2,
+	OFFERS = 10, /* in a second, of what is the parent's */
 	/* what epoll tells of; 0 is nothing, then the clients' places + 1 */
 	EVENT_LISTEN = CLIENTS + 1,
 	EVENT_TIMER,
@@ -679,17 +680,28 @@ control_path(char *path, size_t size)
 	uma_lock_release(&control_lock);
 }
 
+/*
+ * A path of its own stays the parent's in a child, which has it only if that
+ * exits, as that of a daemon does soon.
+ */
 void
 control_offer(void)
 {
 	const char *path = uma_settings.set_control;
+	bool child = path[0] == '/' && atomic_load(&control.c_forks) != 0;
+	static _Atomic uint32_t never;
+	int fd = -1;
 
-	/* What is at a path of its own stays the parent's. */
-	if (path[0] == '\0' ||
-	    (path[0] == '/' && atomic_load(&control.c_forks) != 0))
+	if (path[0] == '\0')
 		return;
-	if (uma_control_fd(path[0] == '/' ? path : NULL) < 0 &&
-	    errno != ECANCELED)
+	for (int i = 0; i < (child ? OFFERS : 1); i++) {
+		if (i > 0)
+			uma_wait(&never, 0, SECOND_NS / OFFERS);
+		fd = uma_control_fd(path[0] == '/' ? path : NULL);
+		if (fd >= 0 || errno != EADDRINUSE)
+			break;
+	}
+	if (fd < 0 && errno != ECANCELED && !(child && errno == EADDRINUSE))
 		uma_message("uma: vm.uma.control: no socket, error %d", errno);
 }
 
