@@ -71,6 +71,7 @@ def check_walk():
     check("uma walk shows what is allocated", said == "".join(
         "%#x\n" % addr for addr in want) + "3 items allocated.\n", said)
     for name, items in ((r'"two words"', 1), ("hash", 200), ("large", 1),
+                        ("coloured", 100),
                         ("percpu", 1), ("empty", 0),
                         (r"'bad\\x1b[31m%s%n\\\\ ä\\x80'", 1)):
         said = ask("uma walk " + name)
