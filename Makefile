@@ -22,7 +22,7 @@ HEADERS = uma.h uma/debug.h uma/inline.h uma/reclaim.h uma/seq.h uma/seq_aarch64
 	uma/watermark.h uma/whatis.h
 OVERLAY = sys/malloc.h sys/param.h sys/queue.h sys/sysctl.h vm/uma.h
 MAN3    = uma.3 uma_debug.3 uma_find_refcnt.3 uma_inline.3 uma_pressure_fd.3 \
-	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 \
+	uma_reclaim.3 uma_reclaim_tick.3 uma_set_limit.3 uma_stat.3 uma_stats.3 \
 	uma_sysctl.3 uma_sysctl_add.3 uma_version.3 uma_whatis.3 uma_zalloc.3 \
 	uma_zalloc_bulk.3 uma_zalloc_domain.3 uma_zcreate.3 \
 	uma_zone_set_max.3 uma_zone_set_watermark.3 uma_zone_wait.3 \
@@ -140,8 +140,8 @@ $(O)/$(SOFILE): $(OBJS) $(O)/.files zone/libuma.map
 # ---- the tools ----
 
 # A program is the file of its name, and whatever else is in the folder.
-$(PROGRAMS): %: %.o $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,\
-		$(call sources,tools/*.c))) $(O)/libuma.a
+PARTS := $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,$(call sources,tools/*.c)))
+$(PROGRAMS): %: %.o $(PARTS) $(O)/libuma.a
 	$(call say,LD)
 	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread $(NUMA)
 
@@ -149,6 +149,12 @@ $(PROGRAMS): %: %.o $(filter-out $(PROGRAMS:=.o),$(addsuffix .o,\
 
 link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 	$$(pkg-config --libs check) -pthread $(NUMA)
+
+# Tests of the reader have what the tools have.
+READERS := $(filter $(O)/test/test_reader%,$(PUBLIC))
+$(READERS) $(O)/test/test_int_reader: $(PARTS)
+$(READERS:=.o): INC_test = $(INC_tools)
+$(O)/test/test_int_reader.o: INC_test = $(INC_zone) -Itools
 
 # The archive shows a test what it shows a user; test_int_* see everything.
 $(PUBLIC): %: %.o $(O)/libuma.a
@@ -182,6 +188,23 @@ $(MODULES): $(LIBS) $(O)/.flags
 		$(filter %.c,$^) $(MODLIBS) -pthread
 $(O)/test/test_plugin: $(MODULES)
 $(O)/test/test_sysctl_nodes: $(O)/test/plugin/nodes.so
+
+# What test_reader looks into: a program on the shared library, with the archive
+# inside, of which one is stripped, and a plugin with the archive inside.
+FILLERS := $(addprefix $(O)/test/reader/,shared archive stripped plugin.so \
+	$(if $(SAN),,static))
+FILLER_shared    = $(MODLIBS)
+FILLER_archive   = -fPIE -pie $(O)/libuma.a
+FILLER_stripped  = -s $(FILLER_archive)
+FILLER_static    = -static -DFILLER_ALONE $(O)/libuma.a
+FILLER_plugin.so = -shared -DFILLER_PLUGIN $(O)/libuma.a \
+	-Wl,--exclude-libs,ALL
+$(FILLERS): test/reader/filler.c $(LIBS) $(O)/.flags
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FLAGS) $(INC_test) $(LDFLAGS) -MF $@.d -MT $@ -o $@ \
+		test/reader/filler.c $(FILLER_$(@F)) -pthread
+$(READERS): $(FILLERS)
 
 # The torture programs have a library of their own, which counts its aborts.
 TOBJS := $(OBJS:$(O)/%=$(O)/torture/%)
@@ -418,4 +441,4 @@ clean:
 -include $(OBJS:.o=.d) $(TOBJS:.o=.d) \
 	$(addsuffix .d,$(TESTS) $(STRESS)) \
 	$(patsubst %,%.d,$(call sources,tools/*.c)) \
-	$(MODULES:.so=.d)
+	$(MODULES:.so=.d) $(FILLERS:=.d)

@@ -43,7 +43,7 @@ map(size_t len, int prot)
 	void *p = mmap(NULL, len, prot,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	UMA_ASSERT(len % UMA_PAGE_SIZE == 0, "%zu bytes to map", len);
+	UMA_ASSERT((len & UMA_PAGE_MASK) == 0, "%zu bytes to map", len);
 	if (p == MAP_FAILED)
 		return NULL;
 	atomic_fetch_add_explicit(&vm_mapped, len, memory_order_relaxed);

@@ -118,7 +118,7 @@ compiles() {
 		done
 	done
 	files '^(test|examples)/.*\.c$' | xargs -P "$(nproc)" -I{} clang \
-		-std=gnu11 $WARN -Werror $all_paths -fsyntax-only {}
+		-std=gnu11 $WARN -Werror $all_paths -Itools -fsyntax-only {}
 }
 # Objects that want one of these symbols, but for the file that may.
 wants() {

@@ -281,16 +281,42 @@ constants()
 	comm -13 "$work/defined" "$work/mentioned" | grep -v -x 'M_' \
 	    >"$work/log"
 	check "constants that no header defines" "$work/log"
-	awk '/^struct uma_zone_stat/ { on = 1; next }
-	/^};/ { on = 0 }
-	on { sub(/[;[].*/, ""); print $NF }' $headers | sort >"$work/members"
-	awk '$1 == ".It" && $2 == "Fa" { print $3 }' "$man/uma_stat.3" |
-	    sort >"$work/explained"
-	differences "$work/members" "$work/explained" \
-	    'a member that is not explained' 'no member' >"$work/log"
-	check "members of struct uma_zone_stat" "$work/log"
+	: >"$work/members"
+	members uma_stat.3 'One zone' uma_zone_stat
+	members uma_stat.3 'The process' uma_memory_stat
+	members uma_stats.3 DESCRIPTION uma_stats uma_cpu_stat uma_domain_stat
 	echo "manual: constants: $(wc -l <"$work/defined" | tr -d ' ')," \
 	    "members: $(wc -l <"$work/members" | tr -d ' ')"
+}
+
+# PAGE SECTION STRUCT...: what these structs have is what the section explains.
+members()
+{
+	page=$1
+	section=$2
+	shift 2
+	for struct; do
+		awk -v name="$struct" '
+		$1 == "struct" && $2 == name && $3 == "{" { on = 1; next }
+		/^};/ { on = 0 }
+		on && sub(/;.*/, "") {
+			gsub(/\[[^]]*\]|\*/, "")
+			n = split($0, part, ",")
+			for (i = 1; i <= n; i++)
+				print part[i]
+		}' $headers
+	done | awk '{ print $NF }' | sort -u >"$work/has"
+	awk -v section="$section" '
+	/^\.S[hs]/ { on = substr($0, 5) == section }
+	on && $1 == ".It" && $2 == "Fa" {
+		for (i = 3; i <= NF; i++)
+			if ($i != ",")
+				print $i
+	}' "$man/$page" | sort -u >"$work/explained"
+	differences "$work/has" "$work/explained" \
+	    'a member that is not explained' 'no member' >"$work/log"
+	check "members of struct $1" "$work/log"
+	cat "$work/has" >>"$work/members"
 }
 
 # What DIAGNOSTICS quotes, and the settings, are what the source has.

@@ -157,6 +157,20 @@ disarm(void)
 	atomic_store(&plan.armed, false);
 }
 
+/*
+ * Whatever failed, the library knows what it has mapped and what for.  It had
+ * nothing when there were before bytes.
+ */
+static void
+memory_is_known(long before)
+{
+	struct uma_memory_stat m = {.size = sizeof m};
+
+	CHILD_MUST(uma_memory_stat(&m) == 0);
+	CHILD_MUST(m.mapped == (uint64_t)(atomic_load(&plan.bytes) - before));
+	CHILD_MUST(m.other == 0);
+}
+
 static uma_zone_t
 life_zone(int s)
 {
@@ -276,6 +290,7 @@ count_zones(void *arg, const char *text, size_t len)
 static void
 life_main(void *arg)
 {
+	long before = atomic_load(&plan.bytes);
 	struct life *l = arg;
 
 	life_create(l);
@@ -296,6 +311,7 @@ life_main(void *arg)
 	uma_reclaim(UMA_RECLAIM_DRAIN_CPU);
 	l->result->zones = 0;
 	uma_stats_print(count_zones, &l->result->zones, "z");
+	memory_is_known(before);
 	l->result->bytes = atomic_load(&plan.bytes);
 	l->result->reached = atomic_load(&plan.failed) > 0;
 	l->result->munmap_failed = atomic_load(&plan.munmap_failed);
@@ -540,6 +556,7 @@ busy_heal(struct busy *b)
 static void
 busy_main(void *arg)
 {
+	long before = atomic_load(&plan.bytes);
 	struct busy *b = arg;
 
 	atomic_store(&plan.armed, b->calls != 0);
@@ -552,6 +569,7 @@ busy_main(void *arg)
 	busy_heal(b);
 	b->result->zones = 0;
 	uma_stats_print(count_zones, &b->result->zones, "z");
+	memory_is_known(before);
 	b->result->bytes = atomic_load(&plan.bytes);
 	b->result->reached = atomic_load(&plan.failed) > 0;
 	b->result->munmap_failed = atomic_load(&plan.munmap_failed);
@@ -654,6 +672,7 @@ large_round(bool fails, int items)
 static void
 child_never_unmaps(void *arg)
 {
+	long before = atomic_load(&plan.bytes);
 	size_t warm = 0, end;
 
 	(void)arg;
@@ -666,6 +685,7 @@ child_never_unmaps(void *arg)
 		warm = round == 1 ? child_as_now() : warm;
 	}
 	end = child_as_now();
+	memory_is_known(before);
 	CHILD_MUST(atomic_load(&plan.munmap_failed));
 	CHILD_MUST(atomic_load(&plan.failed) >= 50);
 	printf("never unmapped: %zu MiB after 2 rounds, %zu after 50",

@@ -112,10 +112,19 @@ segment_at(const struct target *t, uint64_t addr)
 static const struct mapping *
 mapping_at(const struct target *t, uint64_t addr)
 {
-	for (size_t i = 0; i < t->mappings; i++)
-		if (addr >= t->mapping[i].start && addr < t->mapping[i].end)
-			return &t->mapping[i];
-	return NULL;
+	size_t low = 0, high = t->mappings;
+
+	/* The kernel lists them by address. */
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (t->mapping[mid].start <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low > 0 && addr < t->mapping[low - 1].end ? &t->mapping[low - 1]
+							 : NULL;
 }
 
 /* From the file that was loaded there; how much, 0 for nothing. */

@@ -88,20 +88,25 @@ array_read(struct target *t, struct copy *c, uint64_t addr, size_t cnt,
 }
 
 static bool
-tables_read(struct target *t, const struct uma_debug_layout *l, struct copy *c)
+table_read(struct target *t, const struct uma_debug_layout *l, size_t n,
+    struct copy *c)
 {
 	struct uma_debug_table table;
 
-	for (size_t n = 0; n < l->table_cnt; n++)
-		if (!target_read(
-			t, (uintptr_t)l->table[n], &table, sizeof table) ||
-		    !array_read(t, c, (uintptr_t)table.entry, table.entry_cnt,
-			l->entry_size, field_enter) ||
-		    !array_read(t, c, (uintptr_t)table.root, table.root_cnt,
-			l->root_size, root_enter))
-			return wrong(
-			    c, "the tables of its libuma cannot be read");
-	return true;
+	return target_read(t, (uintptr_t)l->table[n], &table, sizeof table) &&
+	       array_read(t, c, (uintptr_t)table.entry, table.entry_cnt,
+		   l->entry_size, field_enter) &&
+	       array_read(t, c, (uintptr_t)table.root, table.root_cnt,
+		   l->root_size, root_enter);
+}
+
+static bool
+tables_read(struct target *t, const struct uma_debug_layout *l, struct copy *c)
+{
+	for (size_t n = 0; n < l->table_cnt && !c->unread; n++)
+		c->unread = !table_read(t, l, n, c);
+	return !c->unread ||
+	       wrong(c, "the tables of its libuma cannot be read");
 }
 
 static bool
@@ -179,7 +184,8 @@ names_read(struct target *t, uint64_t layout, struct copy *c)
 	c->root = calloc(NR_CNT, sizeof c->root[0]);
 	if (c->field == NULL || c->root == NULL)
 		return wrong(c, "no memory");
-	if (!target_read(t, layout, &l, sizeof l))
+	c->unread = !target_read(t, layout, &l, sizeof l);
+	if (c->unread)
 		return wrong(c, "the layout of its libuma cannot be read");
 	if (!header_check(&l, c))
 		return false;

@@ -231,6 +231,13 @@ target_close(struct target *t)
 	free(t);
 }
 
+/* There may have been more than can be read now. */
+static bool
+is_cut_short(const struct target *t)
+{
+	return t->gone || t->denied || (t->fd >= 0 && t->size < t->want);
+}
+
 /* Copies that cannot be read are dropped, if there is another. */
 static bool
 copies_choose(struct target *t)
@@ -240,7 +247,9 @@ copies_choose(struct target *t)
 	for (size_t n = 0; n < t->copies; n++)
 		good += t->copy[n].wrong == NULL;
 	if (t->copies > 0 && good == 0)
-		return target_fail("%s: %s", t->name, t->copy[0].wrong);
+		return t->copy[0].unread && is_cut_short(t)
+			   ? target_fail_read(t, "the layout of its libuma")
+			   : target_fail("%s: %s", t->name, t->copy[0].wrong);
 	size_t to = 0;
 	for (size_t n = 0; n < t->copies; n++) {
 		if (t->copy[n].wrong == NULL)
@@ -250,6 +259,29 @@ copies_choose(struct target *t)
 	}
 	t->copies = to;
 	return good > 0;
+}
+
+static bool
+fail_none(struct target *t)
+{
+	char first[EI_NIDENT];
+
+	if (is_cut_short(t))
+		return target_fail_read(t, "what leads to libuma");
+	for (size_t i = 0; i < t->mappings; i++)
+		if (t->fd >= 0 && t->mapping[i].offset == 0 &&
+		    !target_read(t, t->mapping[i].start, first, sizeof first)) {
+			char *path = escape_text(
+			    t->mapping[i].path, strlen(t->mapping[i].path));
+
+			target_fail("%s: no libuma is found, and the first "
+				    "page of %.200s is not in it, nor is that "
+				    "file there",
+			    t->name, path != NULL ? path : "?");
+			free(path);
+			return false;
+		}
+	return target_fail("%s does not use libuma", t->name);
 }
 
 /* Every file's first page may lead to a copy of the library. */
@@ -271,11 +303,7 @@ copies_find(struct target *t)
 		elf_find_copies(t, t->segment[i].start, "?");
 	if (copies_choose(t))
 		return true;
-	if (t->copies > 0)
-		return false;
-	if (t->gone || t->denied || (t->fd >= 0 && t->size < t->want))
-		return target_fail_read(t, "what leads to libuma");
-	return target_fail("%s does not use libuma", t->name);
+	return t->copies == 0 && fail_none(t);
 }
 
 static struct target *

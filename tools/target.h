@@ -51,7 +51,8 @@ struct copy {
 	uint64_t layout; /* its address */
 	char *path;
 	char version[sizeof((struct uma_debug_layout *)0)->library + 1];
-	char *wrong; /* why it cannot be read; or NULL */
+	char *wrong; /* why it cannot be used; or NULL */
+	bool unread; /* since memory could not be read */
 	struct field *field; /* by enum name_field */
 	uint64_t *root; /* by enum name_root; 0: not known */
 };

@@ -19,6 +19,7 @@ struct out {
 void out_flush(struct out *o);
 void out_bytes(struct out *o, const char *text, size_t len);
 void out_text(struct out *o, const char *text);
+void out_number(struct out *o, uint64_t n);
 /* At most 256 bytes. */
 void out_fmt(struct out *o, const char *fmt, ...) UMA_PRINTF(2, 3);
 

@@ -9,8 +9,6 @@
 
 #include "stat_int.h"
 
-typedef unsigned long long ull;
-
 /* Keys of a zone behind FreeBSD's, with the members of these names. */
 #define KEY(name)                                           \
 	{                                                   \
@@ -28,15 +26,27 @@ static const struct {
 static void
 json_string(struct out *o, const char *name, const char *s)
 {
-	out_fmt(o, "\"%s\":\"", name);
+	out_text(o, "\"");
+	out_text(o, name);
+	out_text(o, "\":\"");
 	out_string(o, s, ESCAPE_JSON);
 	out_text(o, "\"");
 }
 
 static void
+json_number(struct out *o, const char *before, const char *name, uint64_t n)
+{
+	out_text(o, before);
+	out_text(o, "\"");
+	out_text(o, name);
+	out_text(o, "\":");
+	out_number(o, n);
+}
+
+static void
 json_cpus(const struct uma_stats *s, struct out *o, size_t z)
 {
-	const char *comma = "";
+	const char *before = "{";
 
 	out_text(o, ",\"cpu\":[");
 	for (int c = 0; c < s->ncpus && s->cpu != NULL; c++) {
@@ -44,9 +54,11 @@ json_cpus(const struct uma_stats *s, struct out *o, size_t z)
 
 		if (st.cached == 0 && st.allocs == 0)
 			continue;
-		out_fmt(o, "%s{\"cpu\":%d,\"requests\":%llu,\"free\":%llu}",
-		    comma, c, (ull)st.allocs, (ull)st.cached);
-		comma = ",";
+		json_number(o, before, "cpu", (uint64_t)c);
+		json_number(o, ",", "requests", st.allocs);
+		json_number(o, ",", "free", st.cached);
+		out_text(o, "}");
+		before = ",{";
 	}
 	out_text(o, "]");
 }
@@ -58,11 +70,13 @@ json_domains(const struct uma_stats *s, struct out *o, size_t z)
 	for (int d = 0; d < s->ndomains && s->domain != NULL; d++) {
 		struct uma_domain_stat st = row_domain(s, z, d);
 
-		out_fmt(o,
-		    "%s{\"domain\":%d,\"slabs\":%llu,\"free_slab\":%llu,"
-		    "\"empty\":%llu,\"free_depot\":%llu,\"wss\":%llu}",
-		    d > 0 ? "," : "", d, (ull)st.slabs, (ull)st.free_slab,
-		    (ull)st.empty, (ull)st.free_depot, (ull)st.wss);
+		json_number(o, d > 0 ? ",{" : "{", "domain", (uint64_t)d);
+		json_number(o, ",", "slabs", st.slabs);
+		json_number(o, ",", "free_slab", st.free_slab);
+		json_number(o, ",", "empty", st.empty);
+		json_number(o, ",", "free_depot", st.free_depot);
+		json_number(o, ",", "wss", st.wss);
+		out_text(o, "}");
 	}
 	out_text(o, "]");
 }
@@ -75,16 +89,17 @@ json_zone(const struct uma_stats *s, struct out *o, size_t z)
 
 	out_text(o, z > 0 ? ",\n{" : "\n{");
 	json_string(o, "name", row_name(&r));
-	out_fmt(o,
-	    ",\"size\":%llu,\"limit\":%llu,\"used\":%llu,\"free\":%llu,"
-	    "\"requests\":%llu,\"fail\":%llu,\"sleep\":%llu,\"xdomain\":%llu",
-	    (ull)st->item_size, (ull)st->limit, (ull)st->used,
-	    (ull)(st->free_cached + st->free_slab), (ull)st->allocs,
-	    (ull)st->fails, (ull)st->sleeps, (ull)st->xdomain);
+	json_number(o, ",", "size", st->item_size);
+	json_number(o, ",", "limit", st->limit);
+	json_number(o, ",", "used", st->used);
+	json_number(o, ",", "free", st->free_cached + st->free_slab);
+	json_number(o, ",", "requests", st->allocs);
+	json_number(o, ",", "fail", st->fails);
+	json_number(o, ",", "sleep", st->sleeps);
+	json_number(o, ",", "xdomain", st->xdomain);
 	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-		out_fmt(o, ",\"%s\":%llu", keys[k].k_name,
-		    (ull) * (const uint64_t *)((const char *)st +
-					       keys[k].k_offset));
+		json_number(o, ",", keys[k].k_name,
+		    *(const uint64_t *)((const char *)st + keys[k].k_offset));
 	json_cpus(s, o, z);
 	json_domains(s, o, z);
 	out_text(o, "}");
@@ -95,10 +110,11 @@ json_memory(const struct uma_stats *s, struct out *o)
 {
 	struct uma_memory_stat m = row_memory(s);
 
-	out_fmt(o, "\"memory\":{\"mapped\":%llu", (ull)m.mapped);
+	out_text(o, "\"memory\":");
+	json_number(o, "{", "mapped", m.mapped);
 	for (size_t i = 0; i < MEMORY_PARTS; i++)
-		out_fmt(o, ",\"%s\":%llu", memory_parts[i].mp_name,
-		    (ull)memory_value(&m, &memory_parts[i]));
+		json_number(o, ",", memory_parts[i].mp_name,
+		    memory_value(&m, &memory_parts[i]));
 	out_text(o, "}");
 }
 
@@ -113,8 +129,10 @@ json_library(const struct uma_stats *s, struct out *o)
 	json_string(o, "version", version);
 	out_text(o, ",");
 	json_string(o, "mode", mode);
-	out_fmt(o, ",\"cpus\":%d,\"domains\":%d,\"time\":%llu}", s->ncpus,
-	    s->ndomains, (ull)s->time);
+	json_number(o, ",", "cpus", (uint64_t)s->ncpus);
+	json_number(o, ",", "domains", (uint64_t)s->ndomains);
+	json_number(o, ",", "time", s->time);
+	out_text(o, "}");
 }
 
 void

@@ -71,12 +71,17 @@ zone_sample(struct out *o, const struct family *f, const char *suffix,
 	const uint64_t *value =
 	    (const uint64_t *)((const char *)&r->r_stat + f->f_offset);
 
-	out_fmt(o, "%s%s{zone=\"", f->f_name, suffix);
+	out_text(o, f->f_name);
+	out_text(o, suffix);
+	out_text(o, "{zone=\"");
 	out_string(o, row_name(r), ESCAPE_METRICS);
 	out_text(o, "\"");
 	if (r->r_stat.name_cnt != 0) /* one of several of its name */
 		out_fmt(o, ",number=\"%llu\"", (ull)r->r_stat.name_cnt);
-	out_fmt(o, "%s} %llu\n", f->f_label, (ull)*value);
+	out_text(o, f->f_label);
+	out_text(o, "} ");
+	out_number(o, *value);
+	out_text(o, "\n");
 }
 
 static void

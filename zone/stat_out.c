@@ -59,6 +59,18 @@ out_fmt(struct out *o, const char *fmt, ...)
 		out_bytes(o, text, uma_min((size_t)n, sizeof text - 1));
 }
 
+/* Most of what is printed: a third of what printf takes. */
+void
+out_number(struct out *o, uint64_t n)
+{
+	char text[20], *at = text + sizeof text;
+
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	out_bytes(o, at, (size_t)(text + sizeof text - at));
+}
+
 /* ---- names ---- */
 
 /* The continuation bytes that follow, at most n of them. */
@@ -110,6 +122,17 @@ escape_byte(struct out *o, unsigned char c, enum out_escape how)
 	return 4;
 }
 
+/* Bytes from s on that mean themselves in every format. */
+static size_t
+plain_len(const unsigned char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '\\' && s[n] != '"')
+		n++;
+	return n;
+}
+
 size_t
 out_string(struct out *o, const char *s, enum out_escape how)
 {
@@ -117,20 +140,24 @@ out_string(struct out *o, const char *s, enum out_escape how)
 	size_t columns = 0;
 
 	while (*at != '\0') {
+		size_t plain = plain_len(at);
 		size_t n = *at < 0x80 ? 1 : utf8_len(at);
-		bool control = *at < 0x20 || *at == 0x7f;
 
-		if (n == 0 || control) {
+		if (plain > 0) {
+			out_bytes(o, (const char *)at, plain);
+			columns += plain;
+			at += plain;
+		} else if (n == 0 || *at < 0x20 || *at == 0x7f) {
 			columns += escape_byte(o, *at++, how);
-			continue;
-		}
-		if (*at == '\\' || (*at == '"' && how != ESCAPE_TEXT)) {
-			out_bytes(o, "\\", 1);
+		} else {
+			if (n == 1 && (*at == '\\' || how != ESCAPE_TEXT)) {
+				out_bytes(o, "\\", 1);
+				columns++;
+			}
+			out_bytes(o, (const char *)at, n);
 			columns++;
+			at += n;
 		}
-		out_bytes(o, (const char *)at, n);
-		columns++;
-		at += n;
 	}
 	return columns;
 }

@@ -27,15 +27,12 @@ clamp32(uint64_t n)
 
 /* What does not depend on the CPUs' part. */
 static void
-type_fill(struct uma_zone *zone, const struct uma_zone_stat *st,
-    struct uma_type_header *th)
+type_fill(const struct uma_zone_stat *st, struct uma_type_header *th)
 {
 	uint32_t slab_pages = (uint32_t)(st->slab_size / UMA_PAGE_SIZE);
-	struct keg_stat ks;
 
-	keg_stat(zone->uz_keg, &ks);
 	memcpy(th->uth_name, st->name, sizeof th->uth_name);
-	th->uth_align = (uint32_t)ks.ks_align - 1;
+	th->uth_align = (uint32_t)st->align - 1;
 	th->uth_size = clamp32(st->item_size);
 	th->uth_rsize = clamp32(st->stride);
 	th->uth_limit = clamp32(st->limit);
@@ -43,8 +40,7 @@ type_fill(struct uma_zone *zone, const struct uma_zone_stat *st,
 	    (st->limit + st->slab_items - 1) / st->slab_items * slab_pages);
 	th->uth_pages = clamp32(st->slabs * slab_pages);
 	th->uth_keg_free = clamp32(st->free_slab);
-	th->uth_bucketsize =
-	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
+	th->uth_bucketsize = clamp32(st->bucket_items);
 	th->uth_frees = st->frees;
 	th->uth_fails = st->fails;
 	th->uth_sleeps = st->sleeps;
@@ -77,7 +73,7 @@ zone_write(struct uma_zone *zone, struct sysctl_req *req)
 	int cpus = pages_cpu_cnt(), error;
 
 	(void)uma_zone_stat(zone, &st);
-	type_fill(zone, &st, &th);
+	type_fill(&st, &th);
 	error = uma_sysctl_out(req, &th, sizeof th);
 	for (int c = 0; c < cpus; c++) {
 		struct uma_percpu_stat ps =
