@@ -71,6 +71,29 @@ START_TEST(close_marks_are_exact)
 }
 END_TEST
 
+START_TEST(marks_of_a_zone_without_buckets_are_exact)
+{
+	struct calls c = {.n = 0};
+	uma_zone_t z = uma_zcreate("no buckets", 64, NULL, NULL, NULL, NULL,
+	    UMA_ALIGN_PTR, UMA_ZONE_NOBUCKET);
+	void **item = malloc(20000 * sizeof *item);
+
+	ck_assert_int_eq(uma_zone_set_watermark(z, 100, 20000, note, &c), 0);
+	take(z, item, 19999);
+	ck_assert_int_eq(c.n, 0);
+	take(z, item + 19999, 1);
+	ck_assert_int_eq(c.n, 1);
+	give(z, item + 101, 19899);
+	ck_assert_int_eq(c.n, 1);
+	give(z, item + 100, 1);
+	ck_assert_int_eq(c.n, 2);
+	ck_assert_uint_eq(uma_zone_get_peak(z), 20000);
+	give(z, item, 100);
+	free(item);
+	uma_zdestroy(z);
+}
+END_TEST
+
 #define FAR_HIGH 90000
 #define FAR_LOW	 70000
 #define QUARTER	 ((FAR_HIGH - FAR_LOW) / 4)
@@ -655,6 +678,7 @@ main(void)
 
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, close_marks_are_exact);
+	tcase_add_test(tc, marks_of_a_zone_without_buckets_are_exact);
 	tcase_add_test(
 	    tc, far_marks_come_at_most_a_quarter_early_and_never_late);
 	tcase_add_test(tc, marks_are_reached_though_all_is_cached_elsewhere);

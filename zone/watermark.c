@@ -187,7 +187,8 @@ watermark_set(
 	w->wm_arg = arg;
 	atomic_store(&w->wm_low, (uint64_t)low);
 	atomic_store(&w->wm_high, (uint64_t)high);
-	atomic_store(&w->wm_room, 2 * cap * cpus);
+	bool caches = !(limit_holds(zone) & HOLD_NOCACHE);
+	atomic_store(&w->wm_room, caches ? 2 * cap * cpus : 0);
 	atomic_store(&w->wm_on, true);
 }
 

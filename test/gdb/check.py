@@ -60,8 +60,7 @@ def check_whatis():
             allocated += ", allocated;" in said
             free += ", free, " in said
         check("uma whatis %s: %s" % (addr, state), good, said, line)
-    check("three of conn and four others are allocated", allocated == 7,
-          allocated)
+    check("three of conn and others are allocated", allocated >= 12, allocated)
     check("nine of conn are free", free == 9, free)
 
 
@@ -72,12 +71,14 @@ def check_walk():
     check("uma walk shows what is allocated", said == "".join(
         "%#x\n" % addr for addr in want) + "3 items allocated.\n", said)
     for name, items in ((r'"two words"', 1), ("hash", 200), ("large", 1),
+                        ("coloured", 100),
                         ("percpu", 1), ("empty", 0),
                         (r"'bad\\x1b[31m%s%n\\\\ ä\\x80'", 1)):
         said = ask("uma walk " + name)
         end = "%d item%s allocated.\n" % (items, "" if items == 1 else "s")
-        check("uma walk %s: %d" % (name, items),
-              said.count("\n") == items + 1 and said.endswith(end), said)
+        rows = said.splitlines()[:-1]
+        check("uma walk %s: %d" % (name, items), said.endswith(end) and
+              len(rows) == items and rows == sorted(rows), said)
     if not DEBUG_INFO:
         said = ask("uma walk conn struct conn")
         check("a type that is not known is said to be",

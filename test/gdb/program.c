@@ -87,10 +87,13 @@ fill_others(void)
 	    item_of(zone_of("percpu", 64, UMA_ALIGN_PTR, UMA_ZONE_PCPU));
 	uma_zone_t hash = zone_of(
 	    "hash", 100, UMA_ALIGN_PTR, UMA_ZONE_OFFPAGE | UMA_ZONE_HASH);
-	char *hashed[200];
+	uma_zone_t coloured = zone_of("coloured", 1100, UMA_ALIGN_PTR, 0);
+	char *hashed[200], *colour[100];
 
 	for (int i = 0; i < 200; i++)
 		hashed[i] = item_of(hash);
+	for (int i = 0; i < 100; i++)
+		colour[i] = item_of(coloured);
 	item_of(zone_of("two words", 24, UMA_ALIGN_PTR, 0));
 	item_of(
 	    zone_of("bad\033[31m%s%n\\ \xc3\xa4\x80", 24, UMA_ALIGN_PTR, 0));
@@ -100,6 +103,9 @@ fill_others(void)
 	tell(large);
 	tell(large + 39999);
 	tell(percpu + 8);
+	tell(percpu + UMA_PCPU_STRIDE + 8); /* where there are two CPUs */
+	for (int i = 0; i < 100; i += 20)
+		tell(colour[i] + 1099);
 	tell(hashed[150] + 99);
 	tell(&hash);
 	tell((void *)-1);

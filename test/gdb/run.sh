@@ -37,7 +37,7 @@ result() {
 	fi
 }
 
-# ask NAME HOW ARGUMENT...: gdb with check.py; HOW: no, or -ex for that first.
+# ask NAME ARGUMENT...: gdb with check.py behind the arguments.
 ask() {
 	name=$1
 	shift
@@ -63,6 +63,8 @@ program() {
 	core=$(find "$top/dump" -name 'core*' | head -n 1)
 	if [ -n "$core" ]; then
 		BREAK=no ask "$(basename "$p"), core by the system" "$@" "$p" "$core"
+		[ $DEBUG_INFO = yes ] ||
+			ask "$(basename "$p"), core alone" "$@" -c "$core"
 	else
 		echo "skipped: the system leaves no core here"
 	fi
