@@ -96,6 +96,22 @@ slab_of(const void *p, size_t items_a_slab)
 	return SIZE_MAX;
 }
 
+/* As when a slab changed hands between the hint and the look. */
+START_TEST(an_item_is_nothing_to_another_keg)
+{
+	struct keg *keg = keg_with(0), *other = keg_with(0);
+	struct keg_item it;
+	void *item;
+
+	take(keg, &item, 1);
+	ck_assert_ptr_eq(keg_hint(item), keg);
+	ck_assert(keg_whatis(keg, item, &it));
+	ck_assert_ptr_eq(it.ki_item, item);
+	ck_assert(!keg_whatis(other, item, &it));
+	give(keg, &item, 1);
+}
+END_TEST
+
 START_TEST(items_come_from_the_fullest_slab)
 {
 	struct keg *keg = keg_with(0);
@@ -356,6 +372,7 @@ suite(void)
 	TCase *tc = tcase_create("slabs");
 
 	suite_add_tcase(s, tc);
+	tcase_add_test(tc, an_item_is_nothing_to_another_keg);
 	tcase_add_test(tc, items_come_from_the_fullest_slab);
 	tcase_add_test(tc, an_empty_slab_is_the_last_to_be_used);
 	tcase_add_test(
