@@ -657,6 +657,9 @@ START_TEST(names_are_escaped_and_numbered)
 	/* Not in the way of a setting, nor without a name. */
 	zone_named("limit");
 	ck_assert(is_there("vm.uma.limit_1.size"));
+	zone_named("percpu_mode");
+	ck_assert(is_there("vm.uma.percpu_mode_1.size"));
+	ck_assert(!is_there("vm.uma.percpu_mode.size"));
 	zone_named("");
 	ck_assert(is_there("vm.uma._.size"));
 }

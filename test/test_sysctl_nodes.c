@@ -564,7 +564,10 @@ START_TEST(a_string_is_whole_while_others_replace_it)
 	pthread_t thread;
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, replace, NULL), 0);
-	for (int changes = 0; changes < TEST_SCALE(500);) {
+	while (__atomic_load_n(&shared[0], __ATOMIC_RELAXED) == 0)
+		test_sleep_ms(1);
+	for (int i = 0, changes = 0; changes < 500 && i < TEST_SCALE(100000);
+	     i++) {
 		size_t len = sizeof text;
 		char before = text[0];
 
