@@ -288,7 +288,8 @@ END_TEST
 START_TEST(dynamic_nodes_live_until_their_context_is_freed)
 {
 	struct sysctl_ctx_list ctx;
-	char name[8] = "dyn";
+	char name[8] = "dyn", fmt[8] = "IK", descr[8] = "Value";
+	struct uma_sysctl_info info = {.size = sizeof info};
 	int value = 11;
 
 	make_zone();
@@ -296,9 +297,15 @@ START_TEST(dynamic_nodes_live_until_their_context_is_freed)
 	struct sysctl_oid *dyn = SYSCTL_ADD_NODE(&ctx,
 	    SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, CTLFLAG_RW, 0, "D");
 	ck_assert_ptr_nonnull(dyn);
-	strcpy(name, "x"); /* it was copied */
-	ck_assert_ptr_nonnull(SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(dyn),
-	    OID_AUTO, "value", CTLFLAG_RW, &value, 0, "V"));
+	ck_assert_ptr_nonnull(SYSCTL_ADD_OID(&ctx, SYSCTL_CHILDREN(dyn),
+	    OID_AUTO, "value", CTLTYPE_INT | CTLFLAG_RW, &value, 0,
+	    uma_sysctl_handle_int, fmt, descr));
+	strcpy(name, "x"); /* they were copied */
+	strcpy(fmt, "x");
+	strcpy(descr, "x");
+	ck_assert_int_eq(uma_sysctl_info("debug.dyn.value", &info), 0);
+	ck_assert_str_eq(info.fmt, "IK");
+	ck_assert_str_eq(info.descr, "Value");
 	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_MAX(&ctx, SYSCTL_CHILDREN(dyn),
 	    OID_AUTO, "max", CTLFLAG_RW, &conn_zone, "M"));
 	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_CHILDREN(dyn),
@@ -377,6 +384,8 @@ START_TEST(what_cannot_be_added_is_refused)
 	errno = 0;
 	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_nothing));
 	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_debugxconn));
+	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_debug_level)); /* a leaf */
 	ck_assert_ptr_null(
 	    SYSCTL_ADD_NODE(NULL, NULL, OID_AUTO, "n", 0, 0, ""));
 	ck_assert_int_eq(errno, EINVAL);
