@@ -620,6 +620,14 @@ START_TEST(a_name_or_value_that_is_too_long_is_reported)
 	ck_assert_int_eq(lines_of(text), 1);
 	sprintf(options, "strict,vm.uma.%0114d.debugging=check", 0);
 	expect_abort("work", options);
+	/* no zone is called so */
+	sprintf(options, "vm.uma.%096d.debug=check", 0);
+	expect_work("work", options);
+	ck_assert_int_eq(lines_of(text), 1);
+	ck_assert_ptr_nonnull(strstr(text, "names too long"));
+	sprintf(options, "vm.uma.%095d.debug=check", 0);
+	expect_work("work", options);
+	ck_assert_str_eq(text, "");
 }
 END_TEST
 

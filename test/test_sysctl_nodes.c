@@ -115,6 +115,12 @@ START_TEST(numbers_and_strings_are_read_and_written)
 			     "longer than there is room", 25),
 	    -1);
 	ck_assert_int_eq(errno, EINVAL);
+	/* Its NUL is stored besides. */
+	ck_assert_int_eq(uma_sysctlbyname("debug.text", NULL, NULL,
+			     "sixteen letters.", sizeof debug_text),
+	    -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_str_eq(debug_text, "second");
 	len = 3;
 	ck_assert_int_eq(
 	    uma_sysctlbyname("debug.text", text, &len, NULL, 0), -1);
@@ -136,6 +142,53 @@ START_TEST(a_handler_of_ones_own_answers)
 }
 END_TEST
 
+/* Two numbers, one after the other. */
+static int
+handle_pair(SYSCTL_HANDLER_ARGS)
+{
+	int *pair = arg1, error = 0;
+
+	(void)oidp, (void)arg2;
+	for (int i = 0; i < 2 && error == 0; i++)
+		error = SYSCTL_OUT(req, &pair[i], sizeof pair[i]);
+	for (int i = 0; i < 2 && error == 0; i++)
+		error = SYSCTL_IN(req, &pair[i], sizeof pair[i]);
+	return error;
+}
+static int a_pair[2] = {1, 2};
+SYSCTL_PROC(_debug, OID_AUTO, pair, CTLTYPE_OPAQUE | CTLFLAG_RW | CTLFLAG_SKIP,
+    a_pair, 0, handle_pair, "S,pair", "Two numbers");
+
+START_TEST(a_handler_gives_and_takes_in_pieces)
+{
+	int new[2] = {3, 4}, old[3] = {0};
+	size_t len = sizeof old;
+
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.pair", old, &len, new, sizeof new), 0);
+	ck_assert_uint_eq(len, sizeof a_pair);
+	ck_assert(old[0] == 1 && old[1] == 2 && old[2] == 0);
+	ck_assert(a_pair[0] == 3 && a_pair[1] == 4);
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.pair", NULL, NULL, new, 6), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	len = 6; /* cut in the second */
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.pair", old, &len, new, sizeof new), -1);
+	ck_assert_int_eq(errno, ENOMEM);
+	ck_assert_uint_eq(len, 6);
+}
+END_TEST
+
+START_TEST(a_node_without_a_handler_has_no_value)
+{
+	SYSCTL_ADD_PROC(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "mute",
+	    CTLTYPE_INT | CTLFLAG_RW, NULL, 0, NULL, "I", "");
+	ck_assert_int_eq(get("debug.mute"), -EINVAL);
+	ck_assert_int_eq(set("debug.mute", 1), EINVAL);
+}
+END_TEST
+
 START_TEST(a_zones_limit_is_read_and_set_through_its_node)
 {
 	make_zone();
@@ -146,6 +199,11 @@ START_TEST(a_zones_limit_is_read_and_set_through_its_node)
 	ck_assert_int_eq(get("debug.conn.max_seen"), 8);
 	ck_assert_int_eq(set("debug.conn.max_seen", 1), EPERM);
 	ck_assert_int_eq(set("debug.conn.max", -1), EINVAL);
+	ck_assert_int_eq(uma_sysctlbyname("debug.conn.max", NULL, NULL,
+			     (uint64_t[]){1}, sizeof(uint64_t)),
+	    -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_int_eq(uma_zone_get_max(conn_zone), 8);
 	ck_assert_int_eq(set("debug.conn.max", 0), 0);
 	ck_assert_int_eq(uma_zone_get_max(conn_zone), 0);
 }
@@ -288,7 +346,8 @@ END_TEST
 START_TEST(dynamic_nodes_live_until_their_context_is_freed)
 {
 	struct sysctl_ctx_list ctx;
-	char name[8] = "dyn";
+	char name[8] = "dyn", fmt[8] = "IK", descr[8] = "Value";
+	struct uma_sysctl_info info = {.size = sizeof info};
 	int value = 11;
 
 	make_zone();
@@ -296,9 +355,15 @@ START_TEST(dynamic_nodes_live_until_their_context_is_freed)
 	struct sysctl_oid *dyn = SYSCTL_ADD_NODE(&ctx,
 	    SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, name, CTLFLAG_RW, 0, "D");
 	ck_assert_ptr_nonnull(dyn);
-	strcpy(name, "x"); /* it was copied */
-	ck_assert_ptr_nonnull(SYSCTL_ADD_INT(&ctx, SYSCTL_CHILDREN(dyn),
-	    OID_AUTO, "value", CTLFLAG_RW, &value, 0, "V"));
+	ck_assert_ptr_nonnull(SYSCTL_ADD_OID(&ctx, SYSCTL_CHILDREN(dyn),
+	    OID_AUTO, "value", CTLTYPE_INT | CTLFLAG_RW, &value, 0,
+	    uma_sysctl_handle_int, fmt, descr));
+	strcpy(name, "x"); /* they were copied */
+	strcpy(fmt, "x");
+	strcpy(descr, "x");
+	ck_assert_int_eq(uma_sysctl_info("debug.dyn.value", &info), 0);
+	ck_assert_str_eq(info.fmt, "IK");
+	ck_assert_str_eq(info.descr, "Value");
 	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_MAX(&ctx, SYSCTL_CHILDREN(dyn),
 	    OID_AUTO, "max", CTLFLAG_RW, &conn_zone, "M"));
 	ck_assert_ptr_nonnull(SYSCTL_ADD_UMA_CUR(&ctx, SYSCTL_CHILDREN(dyn),
@@ -377,6 +442,8 @@ START_TEST(what_cannot_be_added_is_refused)
 	errno = 0;
 	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_nothing));
 	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_debugxconn));
+	ck_assert_ptr_null(SYSCTL_STATIC_CHILDREN(_debug_level)); /* a leaf */
 	ck_assert_ptr_null(
 	    SYSCTL_ADD_NODE(NULL, NULL, OID_AUTO, "n", 0, 0, ""));
 	ck_assert_int_eq(errno, EINVAL);
@@ -564,7 +631,8 @@ START_TEST(a_string_is_whole_while_others_replace_it)
 	pthread_t thread;
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, replace, NULL), 0);
-	for (int changes = 0; changes < TEST_SCALE(500);) {
+	for (int i = 0, changes = 0;
+	     changes < 50 && i<TEST_SCALE(100000); i += changes> 0) {
 		size_t len = sizeof text;
 		char before = text[0];
 
@@ -782,6 +850,8 @@ suite(void)
 	tcase_add_test(tc, static_nodes_are_there_before_main);
 	tcase_add_test(tc, numbers_and_strings_are_read_and_written);
 	tcase_add_test(tc, a_handler_of_ones_own_answers);
+	tcase_add_test(tc, a_handler_gives_and_takes_in_pieces);
+	tcase_add_test(tc, a_node_without_a_handler_has_no_value);
 	tcase_add_test(tc, a_zones_limit_is_read_and_set_through_its_node);
 	tcase_add_test(tc, a_zones_occupancy_is_read_only);
 	tcase_add_test(tc, a_zone_that_is_not_made_yet_has_no_limit);

@@ -377,14 +377,14 @@ uma_sysctl_add(struct sysctl_ctx_list *ctx, struct sysctl_oid_list *parent,
 	return NULL;
 }
 
-/* The last that was added below it; or itself.  Locked. */
+/* One below it, which is dynamic too, with none below; or itself.  Locked. */
 static struct sysctl_oid *
 oid_lowest(struct sysctl_oid *oid)
 {
 	struct sysctl_oid *o = oids;
 
 	while (o != NULL)
-		if (o->oid_parent == oid && o->oid_size != 0) {
+		if (o->oid_parent == oid) {
 			oid = o;
 			o = oids;
 		} else {

@@ -257,14 +257,6 @@ value_read(const struct node *n, void *oldp, size_t *oldlenp)
 	return room < size ? ENOMEM : 0;
 }
 
-static bool
-is_signed(uint32_t kind)
-{
-	uint32_t type = kind & CTLTYPE;
-
-	return type == CTLTYPE_INT || type == CTLTYPE_S32;
-}
-
 static int
 value_write(const struct node *n, const void *newp, size_t newlen)
 {
@@ -280,8 +272,6 @@ value_write(const struct node *n, const void *newp, size_t newlen)
 		if (newlen != type_size(n->n_kind))
 			return EINVAL;
 		memcpy(&v.v_number, newp, newlen);
-		if (is_signed(n->n_kind))
-			v.v_number = (uint64_t)(int32_t)v.v_number;
 	}
 	return n->n_set(n, &v);
 }

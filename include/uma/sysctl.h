@@ -34,7 +34,7 @@ extern "C" {
 #define CTLFLAG_WR     0x40000000u
 #define CTLFLAG_RW     (CTLFLAG_RD | CTLFLAG_WR)
 #define CTLFLAG_SKIP   0x01000000u /* a walk passes it over */
-#define CTLFLAG_TUN    0x00080000u /* UMA_OPTIONS may set it */
+#define CTLFLAG_TUN    0x00080000u /* ours: UMA_OPTIONS may set it */
 #define CTLFLAG_RDTUN  (CTLFLAG_RD | CTLFLAG_TUN)
 #define CTLFLAG_RWTUN  (CTLFLAG_RW | CTLFLAG_TUN)
 #define CTLFLAG_MPSAFE 0x00040000u /* no meaning here */
