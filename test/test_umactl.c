@@ -188,8 +188,11 @@ START_TEST(a_node_stands_for_what_is_below_it)
 {
 	ck_assert_int_eq(umactl("-p %s vm.uma.conn.limit", path), 0);
 	ck_assert_str_eq(text, "vm.uma.conn.limit.bucket_max: 262144\n"
+			       "vm.uma.conn.limit.high: 0\n"
 			       "vm.uma.conn.limit.items: 190\n"
+			       "vm.uma.conn.limit.low: 0\n"
 			       "vm.uma.conn.limit.max_items: 0\n"
+			       "vm.uma.conn.limit.peak: 250\n"
 			       "vm.uma.conn.limit.sleepers: 0\n"
 			       "vm.uma.conn.limit.sleeps: 0\n");
 	ck_assert_int_eq(umactl("-p %s -W vm.uma.conn", path), 0);
