@@ -3,9 +3,9 @@
  * terminal.c - taking the terminal, and giving it back on every way out.
  *
  * While it is ours, lines are not edited and not echoed, the other screen is
- * shown, and there is no cursor.  The end, an error and a signal that ends us give
- * it back first; being stopped too, and with SIGCONT it is taken again.  The
- * handlers call what POSIX allows there: write, tcsetattr, kill.
+ * shown, and there is no cursor.  The end, an error and a signal that ends us
+ * give it back first; being stopped too, and with SIGCONT it is taken again.
+ * The handlers call what POSIX allows there: write, tcsetattr, raise.
  */
 #define _GNU_SOURCE /* ppoll */
 #include <errno.h>

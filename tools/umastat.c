@@ -48,14 +48,22 @@ format_metrics(struct text *t, const struct uma_stats *s, const char *label)
 	text_free(&plain);
 }
 
+/* Of one that understands escape sequences, or says that it does. */
+static bool
+on_terminal(const struct options *o)
+{
+	const char *term = getenv("TERM");
+
+	return o->file == NULL && isatty(STDOUT_FILENO) &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 static bool
 colours(const struct options *o)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
 
-	return o->file == NULL && isatty(STDOUT_FILENO) &&
-	       (no == NULL || *no == '\0') &&
-	       (term == NULL || strcmp(term, "dumb") != 0);
+	return on_terminal(o) && (no == NULL || *no == '\0');
 }
 
 static void
@@ -335,7 +343,7 @@ session_run(struct session *s, struct options *o)
 {
 	if (o->what == SHOW_TOP && o->wait == 0)
 		o->wait = 2;
-	if (o->what == SHOW_TOP && isatty(STDOUT_FILENO)) {
+	if (o->what == SHOW_TOP && on_terminal(o)) {
 		watch_top(s);
 	} else if (o->wait > 0) {
 		watch_plain(s);
