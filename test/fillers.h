@@ -167,6 +167,19 @@ stats_text(const struct uma_stats *s)
 	return t.t_text;
 }
 
+/* The same text; a message shows where it begins to differ. */
+static inline void
+expect_text(const char *got, const char *want)
+{
+	size_t at = 0;
+
+	while (got[at] != '\0' && got[at] == want[at])
+		at++;
+	size_t from = at > 200 ? at - 200 : 0;
+	ck_assert_msg(got[at] == want[at], "got %.300s\nwanted %.300s",
+	    got + from, want + from);
+}
+
 /* Times differ. */
 static inline void
 cut_time(char *text)

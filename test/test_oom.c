@@ -164,11 +164,25 @@ disarm(void)
 static void
 memory_is_known(long before)
 {
-	struct uma_memory_stat m = {.size = sizeof m};
+	uma_zone_t held =
+	    uma_zcreate("held", 4096, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+	void *item = uma_zalloc(held, M_WAITOK);
+	struct uma_stats *s = uma_stats_take();
+	uint64_t slabs = 0;
 
-	CHILD_MUST(uma_memory_stat(&m) == 0);
-	CHILD_MUST(m.mapped == (uint64_t)(atomic_load(&plan.bytes) - before));
-	CHILD_MUST(m.other == 0);
+	CHILD_MUST(s != NULL);
+	const struct uma_memory_stat *m = s->memory;
+	for (size_t z = 0; z < s->nzones; z++)
+		slabs += uma_stats_zone(s, z)->memory;
+	CHILD_MUST(m->mapped == (uint64_t)(atomic_load(&plan.bytes) - before));
+	CHILD_MUST(m->other == 0);
+	CHILD_MUST(m->used + m->cached_cpu + m->cached_depot + m->free_slab +
+		       m->slack + m->own ==
+		   slabs);
+	CHILD_MUST(m->used >= 4096);
+	uma_stats_free(s);
+	uma_zfree(held, item);
+	uma_zdestroy(held);
 }
 
 static uma_zone_t
@@ -624,6 +638,64 @@ START_TEST(zones_in_use_survive_each_failing_call)
 }
 END_TEST
 
+/* ---- a snapshot, in the middle of which there is no more memory ---- */
+
+enum { MANY = TEST_SCALE(3000) };
+
+static struct snapshots {
+	long at;
+	struct result *result;
+} snapshots;
+
+/* Their names do not fit into what is there for the numbers. */
+static void
+child_snapshot(void *arg)
+{
+	static uma_zone_t zone[MANY];
+	const struct snapshots *sn = arg;
+	char name[241];
+
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	for (int z = 0; z < MANY; z++) {
+		zone[z] = uma_zcreate(
+		    name, 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
+		CHILD_MUST(zone[z] != NULL);
+	}
+	atomic_store(&plan.at, sn->at);
+	atomic_store(&plan.for_good, true);
+	atomic_store(&plan.armed, true);
+	errno = 0;
+	struct uma_stats *s = uma_stats_take();
+	bool reached = atomic_load(&plan.failed) > 0;
+	disarm();
+	CHILD_MUST((s == NULL) == reached);
+	CHILD_MUST(s != NULL || errno == ENOMEM);
+	CHILD_MUST(s == NULL || s->nzones == MANY + 2);
+	uma_stats_free(s);
+	/* No walker is left at any of them. */
+	for (int z = 0; z < MANY; z++)
+		uma_zdestroy(zone[z]);
+	memory_is_known(0);
+	sn->result->reached = reached;
+}
+
+START_TEST(a_snapshot_that_fails_half_way_leaves_nothing)
+{
+	snapshots.result = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(snapshots.result, MAP_FAILED);
+	atomic_store(&plan.calls, MMAP | MPROTECT);
+	atomic_store(&plan.bytes, 0);
+	do {
+		snapshots.at++;
+		in_child(child_snapshot, &snapshots);
+	} while (snapshots.result->reached);
+	printf("a snapshot: %ld calls failed\n", snapshots.at - 1);
+	ck_assert(TEST_ASAN || TEST_TSAN || snapshots.at > 2);
+}
+END_TEST
+
 /* ---- what the system does not take back ---- */
 
 static size_t
@@ -695,6 +767,7 @@ child_never_unmaps(void *arg)
 	for (int round = 0; round < 3; round++)
 		CHILD_MUST(large_round(false, 1) == 1);
 	end = child_as_now();
+	memory_is_known(before);
 	printf(", %zu when used\n", end >> 20);
 	fflush(stdout);
 	CHILD_MUST(end <= warm + SLACK);
@@ -1051,6 +1124,7 @@ suite(void)
 	tcase_add_test(tc, all_memory_can_be_had_again_and_again);
 	tcase_add_test(tc, zones_of_all_sizes_get_all_memory_again_and_again);
 	tcase_add_test(tc, what_cannot_be_unmapped_is_used_again);
+	tcase_add_test(tc, a_snapshot_that_fails_half_way_leaves_nothing);
 	tcase_add_test(tc, a_small_address_space_is_enough_to_start);
 	suite_add_tcase(s, tc);
 	return s;

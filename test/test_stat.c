@@ -98,6 +98,21 @@ START_TEST(hits_are_no_refills)
 }
 END_TEST
 
+START_TEST(buckets_that_are_freed_into_are_no_refills)
+{
+	uma_zone_t z = zone_of("frees", 64, 0);
+	void *p[1000];
+
+	for (int i = 0; i < 1000; i++)
+		p[i] = uma_zalloc(z, M_WAITOK);
+	uint64_t before = stat_of(z).refills;
+	ck_assert_uint_gt(before, 0);
+	for (int i = 0; i < 1000; i++)
+		uma_zfree(z, p[i]);
+	ck_assert_uint_eq(stat_of(z).refills, before);
+}
+END_TEST
+
 static void *
 sleeper(void *zone)
 {
@@ -718,6 +733,7 @@ main(void)
 	tcase_set_timeout(tc, TEST_TIMEOUT);
 	tcase_add_test(tc, a_zone_tells_what_it_is);
 	tcase_add_test(tc, hits_are_no_refills);
+	tcase_add_test(tc, buckets_that_are_freed_into_are_no_refills);
 	tcase_add_test(tc, who_waits_at_the_limit_is_a_sleeper);
 	tcase_add_test(tc, a_struct_of_another_size_gets_what_both_know);
 	tcase_add_test(tc, a_snapshot_has_all_zones_oldest_first);

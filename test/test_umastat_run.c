@@ -3,6 +3,7 @@
  * test_umastat_run.c - umastat(8) as people run it: on a process that sits
  * still, works, ends, and on what is none.
  */
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "umastat_run.h"
@@ -418,16 +419,37 @@ START_TEST(a_file_is_replaced_whole_and_keeps_its_mode)
 }
 END_TEST
 
-START_TEST(a_device_is_written_to_and_stays_one)
+START_TEST(what_is_no_regular_file_is_written_to_and_stays)
 {
+	char folder[] = "/tmp/umastat-XXXXXX", arguments[128], path[64];
+	char text[5] = "";
 	struct stat st;
 
-	struct run r = good("-o /dev/null %p");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/pipe", folder);
+	snprintf(arguments, sizeof arguments, "-m none -o %s %%p", path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	int fd = open(path, O_RDWR);
+	struct run r = good(arguments);
 	run_free(&r);
-	ck_assert_int_eq(stat("/dev/null", &st), 0);
-	ck_assert(S_ISCHR(st.st_mode));
-	bad("-o /dev/full %p", 1, "No space left");
+	ck_assert_int_eq(read(fd, text, 4), 4);
+	ck_assert_str_eq(text, "ITEM");
+	close(fd);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert(S_ISFIFO(st.st_mode));
+	unlink(path);
+	rmdir(folder);
+}
+END_TEST
+
+START_TEST(what_cannot_be_written_is_an_error)
+{
+	char command[PATH_MAX + 64];
+
 	bad("-o /no/such/folder %p", 1, "No such file");
+	snprintf(command, sizeof command, "! %s %d 2>/dev/null >/dev/full",
+	    umastat_path(), (int)patient.pid);
+	ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -540,7 +562,8 @@ main(void)
 	tcase_add_test(once, a_stopped_process_is_read);
 	tcase_add_test(once, it_reads_a_thousand_zones_in_50_ms);
 	tcase_add_test(once, a_file_is_replaced_whole_and_keeps_its_mode);
-	tcase_add_test(once, a_device_is_written_to_and_stays_one);
+	tcase_add_test(once, what_is_no_regular_file_is_written_to_and_stays);
+	tcase_add_test(once, what_cannot_be_written_is_an_error);
 	tcase_add_test(once, the_list_has_the_process);
 	tcase_add_test(again, changes_are_those_between_two_looks);
 	tcase_add_test(again, a_count_ends_it_in_its_time);

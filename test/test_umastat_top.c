@@ -143,6 +143,7 @@ screen_end(void)
 static void
 start(void)
 {
+	setenv("TERM", "xterm", 1);
 	patient = patient_start(40);
 }
 
@@ -333,6 +334,16 @@ START_TEST(without_a_terminal_it_prints_plain_tables)
 }
 END_TEST
 
+START_TEST(a_dumb_terminal_gets_plain_tables)
+{
+	setenv("TERM", "dumb", 1);
+	screen_run("-t -w 0.05 -n 1 %p", NULL);
+	expect("REQ/s");
+	waitpid(sc.pid, NULL, 0);
+	ck_assert_ptr_null(strchr(sc.text, '\033'));
+}
+END_TEST
+
 START_TEST(a_terminal_gets_colours_unless_told_not_to)
 {
 	unsetenv("NO_COLOR");
@@ -370,6 +381,7 @@ main(void)
 	tcase_add_test(tc, the_end_of_its_input_ends_it);
 	tcase_add_test(tc, a_count_ends_it);
 	tcase_add_test(tc, without_a_terminal_it_prints_plain_tables);
+	tcase_add_test(tc, a_dumb_terminal_gets_plain_tables);
 	tcase_add_test(tc, a_terminal_gets_colours_unless_told_not_to);
 	suite_add_tcase(s, tc);
 	return test_run(s);

@@ -206,7 +206,7 @@ START_TEST(a_glob_picks_zones_and_all_that_belongs_to_them)
 	expect_order(f, pick, "302");
 	struct uma_stats *s = pick_stats(&f->stats, &pick);
 	ck_assert_uint_eq(s->nzones, 3);
-	ck_assert_str_eq(zone_name(s, 0), "arp");
+	ck_assert_str_eq(stat_name(s, 0), "arp");
 	ck_assert_uint_eq(uma_stats_zone(s, 0)->zone, 0x4000);
 	ck_assert_uint_eq(uma_stats_cpu(s, 0, 1)->cached, 24);
 	ck_assert_uint_eq(uma_stats_cpu(s, 2, 1)->cached, 16);
@@ -234,7 +234,7 @@ START_TEST(a_snapshot_without_arrays_or_names_can_be_picked_from)
 	struct text t = {0};
 
 	ck_assert_uint_eq(s->nzones, 1);
-	ck_assert_str_eq(zone_name(s, 0), "short");
+	ck_assert_str_eq(stat_name(s, 0), "short");
 	table_cpus(&t, s);
 	table_domains(&t, s);
 	ck_assert_ptr_nonnull(strstr(t.at, "short"));
@@ -379,7 +379,9 @@ play(const char *s, int rows, int columns, char screen[50][201])
 		if (strncmp(s, "\033[H", 3) == 0) {
 			row = column = 0, s += 2;
 		} else if (strncmp(s, "\033[K", 3) == 0) {
-			screen[row][column] = '\0', s += 2;
+			/* Behind the last column the cursor is still on it. */
+			screen[row][column - (column == columns)] = '\0';
+			s += 2;
 		} else if (strncmp(s, "\033[J", 3) == 0) {
 			for (int r = row; r < rows; r++)
 				screen[r][0] = '\0';
@@ -431,6 +433,9 @@ START_TEST(a_frame_fits_every_terminal)
 			frame(&top, f, screen);
 			ck_assert_str_ne(
 			    screen[rows - 1], "what was there before");
+			if (rows >= 3 && columns < 80)
+				ck_assert_uint_eq(
+				    strlen(screen[2]), (size_t)columns);
 		}
 	}
 	free(f);

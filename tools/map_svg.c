@@ -11,7 +11,7 @@
 #include "umastat.h"
 
 #define LEFT   24
-#define TOP    84 /* of the plot */
+#define UPPER  84 /* of the plot */
 #define WIDTH  752
 #define PLOT   528 /* of a row: it ends at the right margin */
 #define ROW    13 /* height */
@@ -140,7 +140,7 @@ svg_cells(struct text *t, const struct map *m)
 	for (size_t first = 0; first < cells; first += ACROSS) {
 		size_t n = cells - first < ACROSS ? cells - first : ACROSS;
 		struct strip s = {t, LEFT,
-		    TOP + (double)(first / ACROSS) * CELL, CELL, CELL - 1,
+		    UPPER + (double)(first / ACROSS) * CELL, CELL, CELL - 1,
 		    MAP_NONE, 0};
 
 		for (size_t i = 0; i < n; i++)
@@ -216,7 +216,7 @@ map_svg(struct text *t, const struct map *m, const char *zone)
 	bool rows = m->slabs <= MAP_ROWS;
 	size_t lines =
 	    rows ? (size_t)m->slabs : (map_cells(m) + ACROSS - 1) / ACROSS;
-	int bottom = TOP + (int)lines * (rows ? ROW : CELL);
+	int bottom = UPPER + (int)lines * (rows ? ROW : CELL);
 
 	text_add(t,
 	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
@@ -224,7 +224,7 @@ map_svg(struct text *t, const struct map *m, const char *zone)
 	    WIDTH, bottom + 48, WIDTH, bottom + 48);
 	svg_words(t, m, zone);
 	for (size_t i = 0; rows && i < lines; i++)
-		svg_row(t, &m->row[i], TOP + (double)i * ROW);
+		svg_row(t, &m->row[i], UPPER + (double)i * ROW);
 	if (!rows)
 		svg_cells(t, m);
 	svg_legend(t, m, bottom + 16);

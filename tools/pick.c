@@ -38,7 +38,7 @@ sort_key_of(const char *word, enum sort_key *key)
 }
 
 const char *
-zone_name(const struct uma_stats *s, size_t z)
+stat_name(const struct uma_stats *s, size_t z)
 {
 	return s->name != NULL && s->name[z] != NULL
 		   ? s->name[z]
@@ -84,7 +84,7 @@ zone_compare(const void *a, const void *b, void *arg)
 	int by = 0;
 
 	if (o->pick->sort == SORT_NAME) {
-		by = strcmp(zone_name(o->stats, one), zone_name(o->stats, two));
+		by = strcmp(stat_name(o->stats, one), stat_name(o->stats, two));
 	} else {
 		double x = sort_number(o, one), y = sort_number(o, two);
 
@@ -104,7 +104,7 @@ pick_zones(const struct uma_stats *s, const struct change *change,
 
 	for (size_t z = 0; z < s->nzones; z++)
 		if (pick->match == NULL ||
-		    fnmatch(pick->match, zone_name(s, z), 0) == 0)
+		    fnmatch(pick->match, stat_name(s, z), 0) == 0)
 			order[n++] = z;
 	qsort_r(order, n, sizeof *order, zone_compare, &by);
 	return n;

@@ -25,7 +25,7 @@ same_zone(
 	const struct uma_zone_stat *two = uma_stats_zone(b, k);
 
 	return one->zone == two->zone && one->name_cnt == two->name_cnt &&
-	       strcmp(zone_name(a, i), zone_name(b, k)) == 0;
+	       strcmp(stat_name(a, i), stat_name(b, k)) == 0;
 }
 
 /* Where zone z of now was before, looking from hint on; or how many there were.

@@ -82,7 +82,7 @@ table_rate_row(
 	const struct rate *rate = &w->change->rate[zone];
 	char shown[SHOWN_NAME];
 
-	text_column(t, name_width, show_name(shown, zone_name(w->now, zone)));
+	text_column(t, name_width, show_name(shown, stat_name(w->now, zone)));
 	text_add(t, " %7llu %8llu %8llu ", (unsigned long long)st->item_size,
 	    (unsigned long long)st->used,
 	    (unsigned long long)plus(st->free_cached, st->free_slab));
@@ -114,7 +114,7 @@ table_rates(struct text *t, const struct watch *w, const struct pick *p)
 
 	for (size_t i = 0; i < n; i++) {
 		size_t columns =
-		    show_columns(show_name(shown, zone_name(w->now, order[i])));
+		    show_columns(show_name(shown, stat_name(w->now, order[i])));
 
 		width = columns > width ? columns : width;
 	}
@@ -178,7 +178,7 @@ table_cpus(struct text *t, const struct uma_stats *s)
 	for (size_t z = 0; z < s->nzones; z++) {
 		for (int c = 0; c < n; c++)
 			total[n + c] = cpu_bytes(s, z, c);
-		cpu_row(t, zone_name(s, z), total + n, total, n);
+		cpu_row(t, stat_name(s, z), total + n, total, n);
 	}
 	cpu_row(t, "all zones", total, total, n);
 	text_add(
@@ -206,7 +206,7 @@ table_domains(struct text *t, const struct uma_stats *s)
 			if (ds == NULL ||
 			    (ds->slabs == 0 && ds->free_depot == 0 && d > 0))
 				continue;
-			text_column(t, 20, show_name(shown, zone_name(s, z)));
+			text_column(t, 20, show_name(shown, stat_name(s, z)));
 			text_add(
 			    t, " %6d %8llu ", d, (unsigned long long)ds->slabs);
 			text_bytes(t, 7, times(ds->slabs, st->slab_size));

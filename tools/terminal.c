@@ -3,15 +3,14 @@
  * terminal.c - taking the terminal, and giving it back on every way out.
  *
  * While it is ours, lines are not edited and not echoed, the other screen is
- * shown, and there is no cursor.  Exit, an error and a signal that ends us give
- * it back first; being stopped too, and with SIGCONT it is taken again.  The
- * handlers call what POSIX allows there: write, tcsetattr, kill.
+ * shown, and there is no cursor.  The end, an error and a signal that ends us
+ * give it back first; being stopped too, and with SIGCONT it is taken again.
+ * The handlers call what POSIX allows there: write, tcsetattr, raise.
  */
 #define _GNU_SOURCE /* ppoll */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -86,7 +85,8 @@ on_size(int sig)
 	(void)sig;
 }
 
-static void catch (const int *signals, void (*handler)(int), int flags)
+static void
+handle(const int *signals, void (*handler)(int), int flags)
 {
 	for (; *signals != 0; signals++) {
 		struct sigaction act = {.sa_flags = flags};
@@ -117,10 +117,9 @@ terminal_take(void)
 	sigemptyset(&winch);
 	sigaddset(&winch, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &winch, NULL);
-	catch (ends, on_end, SA_RESETHAND | SA_NODEFER);
-	catch (stops, on_stop, 0);
-	catch (sizes, on_size, 0);
-	atexit(terminal_give_back);
+	handle(ends, on_end, SA_RESETHAND | SA_NODEFER);
+	handle(stops, on_stop, 0);
+	handle(sizes, on_size, 0);
 	take();
 }
 

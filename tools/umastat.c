@@ -8,14 +8,12 @@
  * is the library's own, uma_stats_format(3), on that.  rate.c compares two
  * snapshots; table.c, map.c and map_svg.c draw what the library does not;
  * top.c lays the table of changes out for a screen, and terminal.c looks after
- * the screen.  This file reads the options and goes round.
+ * the screen.  This file goes round, as options.c says.
  *
  * The process is not stopped and may end at any time.  That is no error of ours
  * while it is watched, but a way for that to end, with a status of its own.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,252 +21,6 @@
 #include <unistd.h>
 
 #include "umastat.h"
-
-enum what { ZONES, MEMORY, CPUS, DOMAINS, JSON, METRICS, MAP, TOP, LIST };
-
-struct options {
-	enum what what;
-	long pid;
-	const char *core; /* NULL: a process */
-	const char *zone; /* of the map */
-	const char *file; /* NULL: standard output */
-	const char *label; /* of metrics; NULL: none */
-	struct pick pick;
-	double wait; /* seconds; 0: once */
-	long count; /* 0: for ever */
-	size_t copy;
-	bool svg;
-};
-
-static const char usage[] =
-    "usage: umastat [options] PID | CORE\n"
-    "       umastat --list\n"
-    "\n"
-    "what to show of a process, or of the core file of one:\n"
-    "  -z, --zones           a table of the zones, as vmstat -z (the default)\n"
-    "  -t, --top             the same on a screen, with changes; q quits\n"
-    "  -s, --memory          where every mapped byte is\n"
-    "  -P, --cpus            bytes that each CPU holds\n"
-    "  -D, --domains         what each NUMA domain holds\n"
-    "  -M, --map ZONE        the slabs of a zone; --svg: as a picture\n"
-    "  -j, --json            everything, as JSON\n"
-    "      --openmetrics     everything, for Prometheus\n"
-    "  -l, --list            the processes that have libuma\n"
-    "which zones, and how:\n"
-    "  -m, --match GLOB      zones whose names match\n"
-    "  -k, --sort KEY        name, size, used, free, memory, requests, fail, "
-    "age\n"
-    "  -r, --reverse         the other way round\n"
-    "  -w, --wait SECONDS    again and again; the table with changes a second\n"
-    "  -n, --count N         with -w: N times\n"
-    "  -o, --output FILE     to a file, which is replaced whole\n"
-    "  -c, --core FILE       a core file, whatever its name\n"
-    "      --label NAME=VALUE  with --openmetrics: to every metric\n"
-    "      --copy N          of several copies of the library, number N\n"
-    "  -h, --help            this text\n"
-    "  -V, --version         the version\n"
-    "\n"
-    "umastat(8) explains every column, line and exit status.\n";
-
-/* ---- options ---- */
-
-enum { OPT_METRICS = 256, OPT_SVG, OPT_COPY, OPT_LABEL };
-
-static const char shorts[] = ":zsPDtjlM:m:k:rw:n:o:c:hV";
-static const struct option longs[] = {
-    {"zones", no_argument, NULL, 'z'},
-    {"memory", no_argument, NULL, 's'},
-    {"cpus", no_argument, NULL, 'P'},
-    {"domains", no_argument, NULL, 'D'},
-    {"top", no_argument, NULL, 't'},
-    {"json", no_argument, NULL, 'j'},
-    {"openmetrics", no_argument, NULL, OPT_METRICS},
-    {"list", no_argument, NULL, 'l'},
-    {"map", required_argument, NULL, 'M'},
-    {"svg", no_argument, NULL, OPT_SVG},
-    {"match", required_argument, NULL, 'm'},
-    {"sort", required_argument, NULL, 'k'},
-    {"reverse", no_argument, NULL, 'r'},
-    {"wait", required_argument, NULL, 'w'},
-    {"count", required_argument, NULL, 'n'},
-    {"output", required_argument, NULL, 'o'},
-    {"core", required_argument, NULL, 'c'},
-    {"copy", required_argument, NULL, OPT_COPY},
-    {"label", required_argument, NULL, OPT_LABEL},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
-
-static _Noreturn void
-wrong(const char *problem, const char *text)
-{
-	char shown[SHOWN_NAME];
-
-	die(EXIT_USAGE, "%s%s%s; --help lists the options", problem,
-	    *text != '\0' ? ": " : "", show_name(shown, text));
-}
-
-/* Of several letters behind one dash getopt says which it was. */
-static _Noreturn void
-wrong_option(const char *word)
-{
-	char letter[] = {'-', (char)optopt, '\0'};
-
-	wrong("unknown option",
-	    optopt > 0 && optopt < OPT_METRICS ? letter : word);
-}
-
-static long
-number(const char *text, long least, const char *problem)
-{
-	char *end;
-
-	errno = 0;
-	long n = strtol(text, &end, 10);
-
-	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 ||
-	    n < least)
-		wrong(problem, text);
-	return n;
-}
-
-static double
-seconds(const char *text)
-{
-	char *end;
-	double s = strtod(text, &end);
-
-	if (end == text || *end != '\0' || !(s >= 0.01 && s <= 1e6))
-		wrong("seconds are from 0.01 to 1000000", text);
-	return s;
-}
-
-static enum what
-what_of(int c)
-{
-	static const struct {
-		int c;
-		enum what what;
-	} all[] = {{'z', ZONES}, {'s', MEMORY}, {'P', CPUS}, {'D', DOMAINS},
-	    {'t', TOP}, {'j', JSON}, {OPT_METRICS, METRICS}, {'l', LIST},
-	    {'M', MAP}};
-
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		if (all[i].c == c)
-			return all[i].what;
-	return ZONES;
-}
-
-static void
-say_and_exit(const char *text)
-{
-	fputs(text, stdout);
-	exit(fflush(stdout) == 0 ? 0 : EXIT_TARGET);
-}
-
-static void
-option_value(struct options *o, int c)
-{
-	switch (c) {
-	case 'm':
-		o->pick.match = optarg;
-		break;
-	case 'k':
-		if (!sort_key_of(optarg, &o->pick.sort))
-			wrong("unknown sort key", optarg);
-		break;
-	case 'r':
-		o->pick.reverse = true;
-		break;
-	case 'w':
-		o->wait = seconds(optarg);
-		break;
-	case 'n':
-		o->count = number(optarg, 1, "no count");
-		break;
-	case 'o':
-		o->file = optarg;
-		break;
-	case 'c':
-		o->core = optarg;
-		break;
-	case OPT_COPY:
-		o->copy = (size_t)number(optarg, 0, "no number of a copy");
-		break;
-	case OPT_LABEL:
-		if (!label_is_valid(optarg))
-			wrong("no label, or one of umastat's own", optarg);
-		o->label = optarg;
-		break;
-	case OPT_SVG:
-		o->svg = true;
-		break;
-	}
-}
-
-static void
-options_fit(const struct options *o)
-{
-	if (o->svg && o->what != MAP)
-		wrong("--svg is for --map", "");
-	if (o->label != NULL && o->what != METRICS)
-		wrong("--label is for --openmetrics", "");
-	if (o->count > 0 && o->wait == 0 && o->what != TOP)
-		wrong("--count is for --wait", "");
-	if (o->core != NULL && (o->wait > 0 || o->what == TOP))
-		wrong("a core file does not change", o->core);
-	if (o->what == TOP && o->file != NULL)
-		wrong("--top is for a terminal, not for a file", o->file);
-}
-
-/* What is no number is a core file. */
-static void
-option_target(struct options *o, int argc, char **argv)
-{
-	int n = argc - optind + (o->core != NULL);
-
-	if (o->what == LIST ? n > 0 : n > 1)
-		wrong("one argument too many", argv[argc - 1]);
-	if (o->what != LIST && n == 0)
-		wrong("whose zones? a PID or a core file is missing", "");
-	if (n == 0 || o->core != NULL)
-		return;
-
-	const char *arg = argv[optind];
-
-	if (arg[strspn(arg, "0123456789")] == '\0')
-		o->pid = number(arg, 1, "no process id");
-	else
-		o->core = arg;
-}
-
-static struct options
-options_read(int argc, char **argv)
-{
-	struct options o = {0};
-	int c;
-
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (c == 'h')
-			say_and_exit(usage);
-		if (c == 'V')
-			say_and_exit("umastat " UMA_VERSION_STRING "\n");
-		if (c == ':')
-			wrong("a value is missing", argv[optind - 1]);
-		if (c == '?')
-			wrong_option(argv[optind - 1]);
-		if (c == 'M')
-			o.zone = optarg;
-		if (strchr("zsPDtjlM", c) != NULL || c == OPT_METRICS)
-			o.what = what_of(c);
-		else
-			option_value(&o, c);
-	}
-	option_target(&o, argc, argv);
-	options_fit(&o);
-	return o;
-}
 
 /* ---- one look ---- */
 
@@ -296,14 +48,22 @@ format_metrics(struct text *t, const struct uma_stats *s, const char *label)
 	text_free(&plain);
 }
 
+/* Of one that understands escape sequences, or says that it does. */
+static bool
+on_terminal(const struct options *o)
+{
+	const char *term = getenv("TERM");
+
+	return o->file == NULL && isatty(STDOUT_FILENO) &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 static bool
 colours(const struct options *o)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
 
-	return o->file == NULL && isatty(STDOUT_FILENO) &&
-	       (no == NULL || *no == '\0') &&
-	       (term == NULL || strcmp(term, "dumb") != 0);
+	return on_terminal(o) && (no == NULL || *no == '\0');
 }
 
 static void
@@ -325,19 +85,19 @@ look(struct text *t, const struct options *o, const struct uma_stats *all)
 	struct uma_stats *s = pick_stats(all, &o->pick);
 
 	switch (o->what) {
-	case MEMORY:
+	case SHOW_MEMORY:
 		format(t, s, "s");
 		break;
-	case CPUS:
+	case SHOW_CPUS:
 		table_cpus(t, s);
 		break;
-	case DOMAINS:
+	case SHOW_DOMAINS:
 		table_domains(t, s);
 		break;
-	case JSON:
+	case SHOW_JSON:
 		format(t, s, "j");
 		break;
-	case METRICS:
+	case SHOW_METRICS:
 		format_metrics(t, s, o->label);
 		break;
 	default:
@@ -446,12 +206,13 @@ static void
 show_once(struct session *s)
 {
 	const struct options *o = s->o;
-	struct map *m = o->what == MAP ? take_map(s) : NULL;
+	struct map *m = o->what == SHOW_MAP ? take_map(s) : NULL;
 	struct text t = {0};
 
 	if (m != NULL) {
 		look_map(&t, o, m);
-	} else if (o->what == TOP || (o->what == ZONES && s->before != NULL)) {
+	} else if (o->what == SHOW_TOP ||
+		   (o->what == SHOW_ZONES && s->before != NULL)) {
 		struct watch w = watch_of(s);
 
 		table_rates(&t, &w, &o->pick);
@@ -467,12 +228,12 @@ show_once(struct session *s)
 static void
 watch_plain(struct session *s)
 {
-	bool changes = s->o->what == ZONES || s->o->what == TOP;
+	bool changes = s->o->what == SHOW_ZONES || s->o->what == SHOW_TOP;
 	double when = clock_now();
 	long shown = 0;
 
 	for (;;) {
-		if (s->o->what != MAP)
+		if (s->o->what != SHOW_MAP)
 			take(s);
 		if (!changes || s->before != NULL) {
 			if (shown > 0 && s->o->file == NULL)
@@ -547,12 +308,14 @@ watch_top(struct session *s)
 	terminal_give_back();
 }
 
-static struct target *
-open_target(const struct options *o)
+static void
+open_target(struct session *s)
 {
+	const struct options *o = s->o;
 	struct target *t =
 	    o->core != NULL ? target_core(o->core) : target_pid(o->pid);
 
+	s->target = t;
 	if (t == NULL)
 		die(EXIT_TARGET, "%s", target_error());
 	if (o->copy >= target_copies(t))
@@ -563,7 +326,6 @@ open_target(const struct options *o)
 		fprintf(stderr,
 		    "umastat: copy %zu of %zu of the library, in %s\n", o->copy,
 		    target_copies(t), target_copy_path(t, o->copy));
-	return t;
 }
 
 static void
@@ -579,14 +341,14 @@ list(const struct options *o)
 static void
 session_run(struct session *s, struct options *o)
 {
-	if (o->what == TOP && o->wait == 0)
+	if (o->what == SHOW_TOP && o->wait == 0)
 		o->wait = 2;
-	if (o->what == TOP && isatty(STDOUT_FILENO)) {
+	if (o->what == SHOW_TOP && on_terminal(o)) {
 		watch_top(s);
 	} else if (o->wait > 0) {
 		watch_plain(s);
 	} else {
-		if (o->what != MAP)
+		if (o->what != SHOW_MAP)
 			take(s);
 		show_once(s);
 	}
@@ -598,11 +360,11 @@ main(int argc, char **argv)
 	struct options o = options_read(argc, argv);
 	struct session s = {.o = &o};
 
-	if (o.what == LIST) {
+	if (o.what == SHOW_LIST) {
 		list(&o);
 		return 0;
 	}
-	s.target = open_target(&o);
+	open_target(&s);
 	session_run(&s, &o);
 	free(s.change);
 	target_stats_free(s.before);

@@ -4,8 +4,8 @@
  *
  * Everything that draws is a function from a snapshot (uma/stat.h) to text in
  * memory, so that tests need neither a process nor a terminal.  Text goes out
- * in one write.  Names come from another process's memory: all of them pass
- * show_name() on their way to people, or uma_stats_format(), which does as much.
+ * in one write.  Names come from another process's memory: on their way to
+ * people all pass show_name(), or uma_stats_format(), which does as much.
  */
 #ifndef TOOLS_UMASTAT_H
 #define TOOLS_UMASTAT_H
@@ -40,8 +40,8 @@ void text_bytes(struct text *t, int width, uint64_t bytes);
 void text_column(struct text *t, size_t width, const char *shown);
 
 /*
- * show_name: what of a name may reach a terminal: printable ASCII and UTF-8; any
- * other byte as \xNN, and backslash doubled.
+ * show_name: what of a name may reach a terminal: printable ASCII and UTF-8;
+ * any other byte as \xNN, and backslash doubled.
  */
 #define SHOWN_NAME 512
 char *show_name(char dst[SHOWN_NAME], const char *name);
@@ -83,12 +83,42 @@ struct pick {
 };
 extern const char *const sort_names[SORT_CNT];
 bool sort_key_of(const char *word, enum sort_key *key);
-const char *zone_name(const struct uma_stats *s, size_t z);
-/* Numbers of zones to order[s->nzones]; returns how many.  change may be NULL. */
+const char *stat_name(const struct uma_stats *s, size_t z);
+/* Zones' numbers to order[s->nzones]; returns how many.  change may be NULL. */
 size_t pick_zones(const struct uma_stats *s, const struct change *change,
     const struct pick *pick, size_t *order);
 /* The same as a snapshot of these zones alone: free(). */
 struct uma_stats *pick_stats(const struct uma_stats *s, const struct pick *p);
+
+/* ---- options.c ---- */
+
+enum what {
+	SHOW_ZONES,
+	SHOW_MEMORY,
+	SHOW_CPUS,
+	SHOW_DOMAINS,
+	SHOW_JSON,
+	SHOW_METRICS,
+	SHOW_MAP,
+	SHOW_TOP,
+	SHOW_LIST
+};
+
+struct options {
+	enum what what;
+	long pid;
+	const char *core; /* NULL: a process */
+	const char *zone; /* of the map */
+	const char *file; /* NULL: standard output */
+	const char *label; /* of metrics; NULL: none */
+	struct pick pick;
+	double wait; /* seconds; 0: once */
+	long count; /* 0: for ever */
+	size_t copy;
+	bool svg;
+};
+/* Wrong usage, --help and --version end the program. */
+struct options options_read(int argc, char **argv);
 
 /* ---- table.c: tables that uma_stats_format() does not make ---- */
 
