@@ -347,6 +347,38 @@ START_TEST(the_mode_does_not_depend_on_the_umask)
 }
 END_TEST
 
+/* The process's own end of a connection, held by another number. */
+static int
+hold_connection(void)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_un sun = {.sun_family = AF_UNSPEC};
+		socklen_t len = sizeof sun, size = sizeof(int);
+		int listens = 1;
+
+		if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
+		    sun.sun_family == AF_UNIX &&
+		    strcmp(sun.sun_path, path) == 0 &&
+		    getsockopt(
+			fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+		    listens == 0)
+			return dup(fd);
+	}
+	return -1;
+}
+
+/* As a child might that was forked just then. */
+START_TEST(a_client_sees_the_end_though_its_connection_is_held)
+{
+	offer();
+	client_start(&client, path, true);
+	ck_assert_int_ge(hold_connection(), 0);
+	uma_control_close();
+	client.serves = false;
+	ck_assert(client_is_over(&client));
+}
+END_TEST
+
 START_TEST(closing_removes_the_file_and_the_descriptors)
 {
 	int before = descriptors();
@@ -992,7 +1024,15 @@ START_TEST(numbers_that_the_program_closed_are_its_own)
 	ck_assert_int_eq(uma_control_handle(), 0);
 	ck_assert_int_eq(epoll_wait(set, &ev, 1, 0), 1);
 	in_child(child_does_nothing, NULL);
+	int now = descriptors();
+	ck_assert_int_eq(uma_control_fd(path), -1);
+	ck_assert_int_eq(errno, EBADF);
+	uma_control_close();
+	ck_assert_int_eq(descriptors(), now);
 	ck_assert(readable(50));
+	ck_assert(!is_there(path));
+	offer();
+	ck_assert(still_serves());
 }
 END_TEST
 
@@ -1015,6 +1055,7 @@ main(void)
 	tcase_add_test(t, a_process_of_another_user_lets_root_in);
 	tcase_add_test(t, the_mode_does_not_depend_on_the_umask);
 	tcase_add_test(t, closing_removes_the_file_and_the_descriptors);
+	tcase_add_test(t, a_client_sees_the_end_though_its_connection_is_held);
 	tcase_add_test(t, what_has_taken_the_files_place_stays);
 	tcase_add_test(t, no_link_is_followed);
 	tcase_add_test(t, a_folder_that_others_write_to_is_refused);
