@@ -10,6 +10,8 @@
 #include "children.h"
 #include "client.h"
 
+#include <sys/epoll.h>
+
 #include <uma/reclaim.h>
 #include <uma/sysctl.h>
 
@@ -239,6 +241,22 @@ START_TEST(requests_sent_together_are_answered_in_order)
 }
 END_TEST
 
+START_TEST(the_loop_is_woken_for_each_of_several_requests)
+{
+	struct pollfd p = {.events = POLLIN};
+
+	offer();
+	client_start(&client, path, true);
+	p.fd = uma_control_fd(NULL);
+	client_send(&client, "get vm.int\nget vm.int\nget vm.int\n", 33);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(poll(&p, 1, PATIENCE * 1000), 1);
+		ck_assert_int_eq(uma_control_handle(), 1);
+	}
+	ck_assert(!readable(p.fd));
+}
+END_TEST
+
 /* printf ... | socat - UNIX-CONNECT:PATH */
 START_TEST(who_says_no_more_still_gets_the_answers)
 {
@@ -326,6 +344,38 @@ START_TEST(the_mode_does_not_depend_on_the_umask)
 		ck_assert_uint_eq(mode_of(path), 0600);
 		uma_control_close();
 	}
+}
+END_TEST
+
+/* The process's own end of a connection, held by another number. */
+static int
+hold_connection(void)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct sockaddr_un sun = {.sun_family = AF_UNSPEC};
+		socklen_t len = sizeof sun, size = sizeof(int);
+		int listens = 1;
+
+		if (getsockname(fd, (struct sockaddr *)&sun, &len) == 0 &&
+		    sun.sun_family == AF_UNIX &&
+		    strcmp(sun.sun_path, path) == 0 &&
+		    getsockopt(
+			fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+		    listens == 0)
+			return dup(fd);
+	}
+	return -1;
+}
+
+/* As a child might that was forked just then. */
+START_TEST(a_client_sees_the_end_though_its_connection_is_held)
+{
+	offer();
+	client_start(&client, path, true);
+	ck_assert_int_ge(hold_connection(), 0);
+	uma_control_close();
+	client.serves = false;
+	ck_assert(client_is_over(&client));
 }
 END_TEST
 
@@ -495,7 +545,7 @@ START_TEST(of_many_that_come_upon_a_dead_ones_file_one_gets_it)
 	pid_t pid[MANY];
 	int fd[2], gun[2], lives;
 
-	for (int round = 0; round < TEST_SCALE(60); round++) {
+	for (int round = 0; round < TEST_SCALE(150); round++) {
 		char byte;
 		int winners = 0;
 
@@ -951,9 +1001,10 @@ child_does_nothing(void *arg)
 
 START_TEST(numbers_that_the_program_closed_are_its_own)
 {
-	int pipes[16][2];
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
+	int pipes[8][2], foreign;
 
-	offer();
+	int set = uma_control_fd(path);
 	client_start(&client, path, true);
 	for (int fd = 3; fd < 64; fd++)
 		if (fd != client.fd)
@@ -963,9 +1014,25 @@ START_TEST(numbers_that_the_program_closed_are_its_own)
 		ck_assert_int_eq(write(pipes[i][1], "x", 1), 1);
 	}
 	ck_assert_int_eq(uma_control_handle(), 0);
-	in_child(child_does_nothing, NULL);
 	for (int i = 0; i < 8; i++)
 		ck_assert(readable(pipes[i][0]));
+	/* Nor are events taken from one that has the number of the set. */
+	ck_assert_int_ge(dup2(pipes[0][0], 50), 0);
+	foreign = epoll_create1(0);
+	ck_assert_int_eq(dup2(foreign, set), set);
+	ck_assert_int_eq(epoll_ctl(set, EPOLL_CTL_ADD, 50, &ev), 0);
+	ck_assert_int_eq(uma_control_handle(), 0);
+	ck_assert_int_eq(epoll_wait(set, &ev, 1, 0), 1);
+	in_child(child_does_nothing, NULL);
+	int now = descriptors();
+	ck_assert_int_eq(uma_control_fd(path), -1);
+	ck_assert_int_eq(errno, EBADF);
+	uma_control_close();
+	ck_assert_int_eq(descriptors(), now);
+	ck_assert(readable(50));
+	ck_assert(!is_there(path));
+	offer();
+	ck_assert(still_serves());
 }
 END_TEST
 
@@ -982,11 +1049,13 @@ main(void)
 	tcase_add_test(t, values_are_set_where_the_tree_lets_them);
 	tcase_add_test(t, a_walk_by_list_meets_what_uma_sysctl_next_does);
 	tcase_add_test(t, requests_sent_together_are_answered_in_order);
+	tcase_add_test(t, the_loop_is_woken_for_each_of_several_requests);
 	tcase_add_test(t, who_says_no_more_still_gets_the_answers);
 	tcase_add_test(t, nobody_else_gets_in);
 	tcase_add_test(t, a_process_of_another_user_lets_root_in);
 	tcase_add_test(t, the_mode_does_not_depend_on_the_umask);
 	tcase_add_test(t, closing_removes_the_file_and_the_descriptors);
+	tcase_add_test(t, a_client_sees_the_end_though_its_connection_is_held);
 	tcase_add_test(t, what_has_taken_the_files_place_stays);
 	tcase_add_test(t, no_link_is_followed);
 	tcase_add_test(t, a_folder_that_others_write_to_is_refused);

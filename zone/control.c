@@ -22,7 +22,7 @@
  * Who cannot be trusted.  Only the process's own user and root are let in, by
  * the file's mode and by what the kernel says of the peer.  All the same,
  * a client's buffer is of fixed size, and a line that does not fit ends it; so
- * do LINE_NS for the rest of a line and for the reading of a reply, and IDLE_NS
+ * do line_ns for the rest of a line and for the reading of a reply, and idle_ns
  * without a request.  When all places are taken, the one idle for longest
  * makes room, if it was for a second, else the new one is sent away.  Without
  * descriptors for new ones the listening socket is left alone for a second.
@@ -31,13 +31,14 @@
  * uma_lock: the program's handlers and hooks run under it, which may come back
  * here (serving is for that), or fork.  Opening and closing are under
  * control_lock, which fork takes, so that a child knows of every descriptor but
- * that of a client just being accepted.  There the handler closes what the parent
- * had, so that nobody connects to a socket that only a child of its owner has
- * open, and counts c_forks, by which a request under way knows that it is in
- * the child and has nothing to go back to.  The client's memory stays there if
- * anybody was in it.  Descriptors are closed only if they can be told to be
- * ours: a program may have closed them and the numbers be somebody's.  The set
- * stays when the socket is closed, as some thread may be waiting for it.
+ * that of a client just being accepted.  There the handler closes what the
+ * parent had, so that nobody connects to a socket that only a child of its
+ * owner has open, and counts c_forks, by which a request under way knows that
+ * it is in the child and has nothing to go back to.  The clients' memory stays
+ * there if anybody was in it.  Descriptors are closed only if they can be told
+ * to be ours: a program may have closed them and the numbers be somebody's.
+ * The set stays when the socket is closed, as some thread may be waiting for
+ * it.
  *
  * Nothing here is a cancellation point or raises SIGPIPE.
  */
@@ -69,8 +70,7 @@ enum {
 struct client {
 	int cl_fd;
 	uint32_t cl_events; /* waited for */
-	bool
-	    cl_hasty; /* a line or a reply is under way: LINE_NS, not IDLE_NS */
+	bool cl_hasty; /* a line or a reply is under way: line_ns */
 	bool cl_last; /* no more is read */
 	int64_t cl_since; /* the start of that, or of idleness */
 	struct reply cl_reply;
@@ -490,11 +490,27 @@ file_close(_Atomic int *fd)
 		close(old);
 }
 
-/* Entered. */
+static void
+clients_forget(void)
+{
+	for (int i = 0; i < CLIENTS; i++) {
+		if (control.c_client[i] == NULL)
+			continue;
+		reply_free(&control.c_client[i]->cl_reply);
+		meta_free(control.c_client[i], sizeof *control.c_client[i]);
+		control.c_client[i] = NULL;
+	}
+}
+
+/* Entered.  What the program has closed itself is only forgotten. */
 static void
 control_close(void)
 {
 	uma_lock_acquire(&control_lock);
+	if (!listen_is_there()) {
+		clients_forget();
+		control.c_set = control.c_listen = control.c_timer = -1;
+	}
 	for (int i = 0; i < CLIENTS; i++)
 		if (control.c_client[i] != NULL)
 			client_close(i);
@@ -570,6 +586,8 @@ control_fd(const char *path)
 {
 	if (!is_ours())
 		return control_open(path);
+	if (!listen_is_there())
+		return EBADF;
 	return path == NULL || strcmp(path, control.c_file.cf_path) == 0
 		   ? 0
 		   : EBUSY;
@@ -729,14 +747,9 @@ control_fork_child(void)
 	if (atomic_exchange(&control.c_owner, 0) != 0)
 		inherited_close();
 	control.c_set = control.c_listen = control.c_timer = -1;
-	for (int i = 0; i < CLIENTS; i++) {
-		if (quiet && control.c_client[i] != NULL) {
-			reply_free(&control.c_client[i]->cl_reply);
-			meta_free(
-			    control.c_client[i], sizeof *control.c_client[i]);
-		}
-		control.c_client[i] = NULL;
-	}
+	if (quiet)
+		clients_forget();
+	memset(control.c_client, 0, sizeof control.c_client);
 	control.c_deaf = 0;
 	control.c_close = false;
 	atomic_fetch_add(&control.c_forks, 1);

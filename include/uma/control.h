@@ -27,7 +27,8 @@ extern "C" {
  *          the folder.  EBUSY: it is offered at another path.  EINVAL: path is
  *          not absolute.  ENAMETOOLONG, ENOMEM, and those of socket(2),
  *          bind(2), open(2) and epoll_create1(2).
- *          ECANCELED: the process is exiting.
+ *          ECANCELED: the process is exiting.  EBADF: the program has closed
+ *          the library's descriptors; uma_control_close() forgets them.
  * Threads  any.  The child of a fork has none until it calls this.
  */
 UMA_API int uma_control_fd(const char *path);
