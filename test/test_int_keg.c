@@ -101,14 +101,14 @@ START_TEST(an_item_is_nothing_to_another_keg)
 {
 	struct keg *keg = keg_with(0), *other = keg_with(0);
 	struct keg_item it;
-	void *item;
+	void *one;
 
-	take(keg, &item, 1);
-	ck_assert_ptr_eq(keg_hint(item), keg);
-	ck_assert(keg_whatis(keg, item, &it));
-	ck_assert_ptr_eq(it.ki_item, item);
-	ck_assert(!keg_whatis(other, item, &it));
-	give(keg, &item, 1);
+	take(keg, &one, 1);
+	ck_assert_ptr_eq(keg_hint(one), keg);
+	ck_assert(keg_whatis(keg, one, &it));
+	ck_assert_ptr_eq(it.ki_item, one);
+	ck_assert(!keg_whatis(other, one, &it));
+	give(keg, &one, 1);
 }
 END_TEST
 
