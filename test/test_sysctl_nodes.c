@@ -675,6 +675,15 @@ read_slowly(void *arg)
 	return NULL;
 }
 
+/* Without its handler, which waits. */
+static bool
+is_seen(const char *name)
+{
+	struct uma_sysctl_info info = {.size = sizeof info};
+
+	return uma_sysctl_info(name, &info) == 0;
+}
+
 static void *
 free_context(void *arg)
 {
@@ -695,7 +704,9 @@ START_TEST(removal_waits_for_a_handler_that_runs)
 	while (!atomic_load(&inside))
 		test_sleep_ms(1);
 	pthread_create(&remover, NULL, free_context, &ctx);
-	test_sleep_ms(50);
+	while (is_seen("debug.slow"))
+		test_sleep_ms(1);
+	test_sleep_ms(20);
 	ck_assert(!atomic_load(&freed));
 	ck_assert_int_eq(get("debug.slow"), -ENOENT); /* unseen at once */
 	atomic_store(&leave, true);
@@ -730,7 +741,9 @@ START_TEST(a_static_node_too_waits_for_its_handler)
 	while (!atomic_load(&inside))
 		test_sleep_ms(1);
 	pthread_create(&remover, NULL, unregister, &guarded);
-	test_sleep_ms(50);
+	while (is_seen("debug.slow"))
+		test_sleep_ms(1);
+	test_sleep_ms(20);
 	ck_assert(!atomic_load(&freed));
 	ck_assert_int_eq(get("debug.slow"), -ENOENT);
 	atomic_store(&leave, true);
