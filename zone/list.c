@@ -23,6 +23,7 @@ zlist_add(struct uma_zone *zone)
 	zone_name_assign(zone);
 	cds_list_add(&zone->uz_link, &zlist);
 	zlist_cnt++;
+	sample_zone(zone);
 	uma_lock_release(&zlist_lock);
 }
 
