@@ -40,7 +40,9 @@
 	X(uma, wakeup)         \
 	X(uma, alloc_fail)     \
 	X(uma, reclaim_start)  \
-	X(uma, reclaim_done)
+	X(uma, reclaim_done)   \
+	X(otel_memory, alloc)  \
+	X(otel_memory, free)
 
 #if UMA_PROBES
 
@@ -59,14 +61,14 @@
 PROBES(PROBE_DECLARE)
 
 /* Tools write it from outside. */
-#define PROBE_WATCHED(provider, name)                                  \
-	uma_unlikely(__atomic_load_n(&PROBE_SEMAPHORE(provider, name), \
-			 __ATOMIC_RELAXED) != 0)
+#define PROBE_WATCHED(provider, name) \
+	(__atomic_load_n(             \
+	     &PROBE_SEMAPHORE(provider, name), __ATOMIC_RELAXED) != 0)
 
 /* n arguments. */
 #define PROBE(provider, name, n, ...)                               \
 	do {                                                        \
-		if (PROBE_WATCHED(provider, name))                  \
+		if (uma_unlikely(PROBE_WATCHED(provider, name)))    \
 			STAP_PROBE##n(provider, name, __VA_ARGS__); \
 	} while (0)
 
@@ -185,6 +187,19 @@ probe_reclaim_done(const char *name, const void *zone, int32_t request,
     int32_t domain, uint64_t bytes)
 {
 	PROBE(uma, reclaim_done, 5, name, zone, request, domain, bytes);
+}
+
+/* For sampled allocations only: sample.c. */
+static inline void
+probe_otel_alloc(const void *item, uint64_t size, uint64_t weight)
+{
+	PROBE(otel_memory, alloc, 3, item, size, weight);
+}
+
+static inline void
+probe_otel_free(const void *item)
+{
+	PROBE(otel_memory, free, 1, item);
 }
 
 #endif

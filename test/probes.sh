@@ -256,9 +256,18 @@ alloc_fail <conn %s> ZONE 12
 alloc_fail <conn %s> ZONE 110
 reclaim_start <conn %s> ZONE 2 -1
 reclaim_done <conn %s> ZONE 2 -1 [1-9][0-9]*
+alloc [1-9][0-9]* 512 4[0-9][0-9][0-9]
+free [1-9][0-9]*
 END
+# Each sampled item is freed once before it is sampled again.
+samples_pair_up() {
+	awk '$1 == "hit" && $2 == "alloc" && live[$3]++ { print "twice: " $0 }
+	$1 == "hit" && $2 == "free" && --live[$3] != 0 { print "unknown: " $0 }
+	END { for (p in live) if (live[p]) print "never freed: " p }' gdb.out
+}
 prints_arguments() {
-	gdb -nx -batch -x script.gdb ./program >gdb.out 2>&1
+	UMA_OPTIONS=vm.uma.sample_period=4k \
+		gdb -nx -batch -x script.gdb ./program >gdb.out 2>&1
 	grep -q 'exited normally' gdb.out || tail -n 20 gdb.out
 	zone=$(sed -n 's/^zone 0x//p' gdb.out)
 	[ -n "$zone" ] || return
@@ -266,6 +275,7 @@ prints_arguments() {
 		line=$(echo "$line" | sed "s/ZONE/$(printf %d "0x$zone")/")
 		grep -qx "hit $line" gdb.out || echo "missing: $line"
 	done <want
+	samples_pair_up
 	cut -d' ' -f1 page.list | sed 's/.*://' | while read -r name; do
 		grep -q "^$name " want || echo "not asked for: $name"
 	done

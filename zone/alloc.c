@@ -73,13 +73,16 @@ zfree_check_alive(struct uma_zone *zone, void *item)
 /* ---- hooks of each call ---- */
 
 /* An allocation did not happen after all: every count as before it. */
-static UMA_COLD void
-zalloc_undo(struct uma_zone *zone, void *item)
+static UMA_COLD void *
+zalloc_undo(struct uma_zone *zone, void *item, int error)
 {
+	probe_alloc_fail(zone->uz_name, zone, error);
 	atomic_fetch_sub_explicit(&zone->uz_allocs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&zone->uz_fails, 1, memory_order_relaxed);
 	zone_release(zone, &item, 1);
 	watermark_look(zone);
+	errno = error;
+	return NULL;
 }
 
 void
@@ -115,24 +118,36 @@ item_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 	return error;
 }
 
+/* The same where there may be nothing to construct, and a profiler. */
+static __attribute__((noinline)) void *
+zalloc_watched(struct uma_zone *zone, void *item, void *arg, int flags)
+{
+	int error = 0;
+
+	if (zone->uz_ctor != NULL || (uint32_t)flags >= M_ZERO)
+		error = item_construct(zone, item, arg, flags);
+	if (uma_unlikely(error != 0))
+		return zalloc_undo(zone, item, error);
+	sample_alloc(zone, item);
+	return item;
+}
+
 /* Apart from the hit, which would otherwise have to grow a frame for it. */
 static __attribute__((noinline)) void *
 zalloc_construct(struct uma_zone *zone, void *item, void *arg, int flags)
 {
+	if (uma_unlikely(zone_watch(zone) & WATCH_SAMPLE))
+		return zalloc_watched(zone, item, arg, flags);
 	int error = item_construct(zone, item, arg, flags);
-
 	if (uma_likely(error == 0))
 		return item;
-	probe_alloc_fail(zone->uz_name, zone, error);
-	zalloc_undo(zone, item);
-	errno = error;
-	return NULL;
+	return zalloc_undo(zone, item, error);
 }
 
 static inline void *
 item_hand_out(struct uma_zone *zone, void *item, void *arg, int flags)
 {
-	if (uma_unlikely((uint32_t)flags >= zone->uz_hot.flags_below))
+	if (uma_unlikely((uint32_t)flags >= zone_flags_below(zone)))
 		return zalloc_construct(zone, item, arg, flags);
 	return item;
 }
@@ -211,6 +226,7 @@ zone_alloc_item(
     struct uma_zone *zone, int domain, int flags, int64_t until, int *error)
 {
 	*error = 0;
+	sample_check();
 	total_check();
 	if (!limit_acquire(zone, flags, until)) {
 		*error = flags & M_NOWAIT ? 0 : ETIMEDOUT;
@@ -401,15 +417,29 @@ miss:
 	zfree_miss(zone, item);
 }
 
+/* The same where there may be no dtor, and a profiler. */
+static __attribute__((noinline)) void
+zfree_watched(struct uma_zone *zone, void *item, void *arg)
+{
+	/* The dtor is not to meet what is no item of ours. */
+	if (zone->uz_check)
+		keg_check(zone->uz_keg, zone->uz_name, "free", item);
+	if (zone->uz_dtor != NULL)
+		zone->uz_dtor(item, (int)zone->uz_hot.size, arg);
+	sample_free(zone, item);
+	zfree_bare(zone, item);
+}
+
 /* Apart from the hit, which would otherwise have to grow a frame for it. */
 static __attribute__((noinline)) void
 zfree_destruct(struct uma_zone *zone, void *item, void *arg)
 {
 	if (item == NULL)
 		return;
-	/* The dtor is not to meet what is no item of ours. */
-	if (uma_unlikely(zone->uz_check))
-		keg_check(zone->uz_keg, zone->uz_name, "free", item);
+	if (uma_unlikely(zone_watch(zone) != 0)) {
+		zfree_watched(zone, item, arg);
+		return;
+	}
 	zone->uz_dtor(item, (int)zone->uz_hot.size, arg);
 	zfree_bare(zone, item);
 }
@@ -417,7 +447,7 @@ zfree_destruct(struct uma_zone *zone, void *item, void *arg)
 static inline void
 zfree(struct uma_zone *zone, void *item, void *arg)
 {
-	if (uma_likely((uintptr_t)item >= zone->uz_hot.item_least))
+	if (uma_likely((uintptr_t)item >= zone_item_least(zone)))
 		zfree_bare(zone, item);
 	else
 		zfree_destruct(zone, item, arg);

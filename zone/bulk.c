@@ -67,6 +67,7 @@ bulk_gather_cached(
 static int
 bulk_import(struct uma_zone *zone, void **items, int n, int flags, int *error)
 {
+	sample_check();
 	total_check();
 	int units = (int)limit_take(zone, (uint64_t)uma_min(n, KEG_BATCH_MAX));
 	if (units == 0)
@@ -154,6 +155,21 @@ bulk_destruct(struct uma_zone *zone, void **items, int n)
 	}
 }
 
+/* They are the program's, all of them. */
+static void
+bulk_sample(struct uma_zone *zone, void **items, int n)
+{
+	for (int k = 0; k < n; k++)
+		sample_alloc(zone, items[k]);
+}
+
+static void
+bulk_sample_free(struct uma_zone *zone, void **items, int n)
+{
+	for (int k = 0; k < n; k++)
+		sample_free(zone, items[k]);
+}
+
 static int
 bulk_fail(struct uma_zone *zone, int error)
 {
@@ -213,7 +229,7 @@ bulk_args_valid(void **items, int n)
 static inline int
 bulk_hit(struct uma_zone *zone, void **items, int n, int flags)
 {
-	if (uma_likely((uint32_t)flags < zone->uz_hot.flags_below && n > 0 &&
+	if (uma_likely((uint32_t)flags < zone_flags_below(zone) && n > 0 &&
 		       items != NULL))
 		return HIT_POP_BULK(zone, items, n);
 	return 0;
@@ -242,8 +258,10 @@ zalloc_bulk_miss(struct uma_zone *zone, void **items, int n, int flags, int got)
 	watermark_look(zone);
 	errno = saved;
 	int built = bulk_construct(zone, items, n, flags, &error);
-	if (uma_likely(built == n))
+	if (uma_likely(built == n)) {
+		bulk_sample(zone, items, n);
 		return n;
+	}
 	bulk_destruct(zone, items, built);
 	bulk_undo(zone, items, n);
 	return bulk_fail(zone, error);
@@ -282,6 +300,7 @@ zalloc_burst_miss(
 		bulk_undo(zone, items + built, got - built);
 		watermark_look(zone);
 	}
+	bulk_sample(zone, items, built);
 	return built > 0 ? built : bulk_fail(zone, error);
 }
 
@@ -344,6 +363,7 @@ zfree_bulk_miss(struct uma_zone *zone, void **items, int n)
 			continue;
 		zfree_check_alive(zone, items[from]);
 		bulk_destruct(zone, items + from, to - from);
+		bulk_sample_free(zone, items + from, to - from);
 		bulk_give(zone, items + from, to - from);
 	}
 	watermark_look(zone);
@@ -356,7 +376,7 @@ uma_zfree_bulk(uma_zone_t zone, void **items, int n)
 	int put = 0;
 
 	/* item_least: no dtor. */
-	if (uma_likely(zone->uz_hot.item_least == 1 && n > 0)) {
+	if (uma_likely(zone_item_least(zone) == 1 && n > 0)) {
 		put = HIT_PUSH_BULK(zone, items, n);
 		if (uma_likely(put == n))
 			return;

@@ -131,6 +131,7 @@ zone_put_bucket(struct uma_zone *zone, struct bucket *b, enum put how)
 {
 	int cpu = percpu_cpu(), here = 0, home = 0;
 
+	sample_check();
 	probe_bucket_flush(zone->uz_name, zone, b->ub_cnt);
 	if (uma_unlikely(zone->uz_domains > 1))
 		here = home = pages_cpu_domain(cpu);

@@ -38,6 +38,7 @@ zlist_add(struct uma_zone *zone)
 	zlist_tell_change();
 	cds_list_add(&zone->uz_link, &zlist);
 	zlist_cnt++;
+	sample_zone(zone);
 	zlist_tell_change();
 	uma_lock_release(&zlist_lock);
 }

@@ -84,6 +84,8 @@ static const struct setting {
 	"Milliseconds between two looks for idle memory, 0 for none"},
     {"vm.uma.reclaim_thread", AT(reclaim_thread), OFF_ON, NULL, NULL,
 	"A thread gives idle memory back"},
+    {"vm.uma.sample_period", AT(sample_period), {{0}}, BYTES, apply_nothing,
+	"Bytes of allocations to one that profilers are told of, 0 for none"},
     {"vm.uma.thp", AT(thp),
 	{{"never", THP_NEVER}, {"always", THP_ALWAYS}, {"system", THP_SYSTEM}},
 	NULL, NULL, "Use of huge pages"},

@@ -15,6 +15,7 @@ struct settings uma_settings = {
     .set_cache_max = (uint64_t)256 << 20,
     .set_zone_cache_max = (uint64_t)16 << 20,
     .set_reclaim_period = 20000,
+    .set_sample_period = (uint64_t)512 << 10,
 };
 
 /* The steps that must not be repeated, guarded by uma_start_lock. */

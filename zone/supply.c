@@ -318,6 +318,8 @@ struct bucket *
 zone_fetch_bucket(struct uma_zone *zone, int flags, int *error)
 {
 	int domain = zone_domain(zone);
+
+	sample_check();
 	struct bucket *b = depot_take(zone, domain, false);
 	bool asked = false;
 

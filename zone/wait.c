@@ -98,6 +98,7 @@ uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 		errno = EAGAIN;
 		return NULL;
 	}
+	sample_check();
 	void *item = zone_import_one(
 	    zone, zone_import_domain(zone), flags, UNTIL_NEVER, &error);
 	if (item != NULL) {
@@ -108,6 +109,7 @@ uma_zalloc_waited(uma_zone_t zone, struct uma_waiter *w, void *arg, int flags)
 		atomic_fetch_add_explicit(
 		    &zone->uz_allocs, 1, memory_order_relaxed);
 		atomic_store(&s->lw_state, WAIT_IDLE);
+		sample_alloc(zone, item);
 		return item;
 	}
 	if (item != NULL)

@@ -132,8 +132,8 @@ header_zone(size_t z)
 	return z < HEADER_ZONES ? atomic_load(&header_zones[z].hz_zone) : NULL;
 }
 
-static struct uma_zone *zone_make(
-    const char *name, size_t size, const struct keg_config *kc, uint32_t flags);
+static struct uma_zone *zone_make(const char *name, size_t size, uma_ctor ctor,
+    uma_dtor dtor, const struct keg_config *kc, uint32_t flags);
 
 /* Called under the start lock; what a failed call has made stays. */
 bool
@@ -152,8 +152,8 @@ header_zones_start(void)
 		    .kc_flags = UMA_ZONE_VM,
 		    .kc_copies = 1,
 		};
-		struct uma_zone *zone =
-		    zone_make(hz->hz_name, kc.kc_size, &kc, UMA_ZONE_VM);
+		struct uma_zone *zone = zone_make(
+		    hz->hz_name, kc.kc_size, NULL, NULL, &kc, UMA_ZONE_VM);
 		ok = zone != NULL;
 		atomic_store(&hz->hz_zone, zone);
 	}
@@ -230,8 +230,8 @@ zone_init(struct uma_zone *zone, const char *name, const struct keg_config *kc)
 
 /* A zone, listed; NULL with errno. */
 static struct uma_zone *
-zone_make(
-    const char *name, size_t size, const struct keg_config *kc, uint32_t flags)
+zone_make(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
+    const struct keg_config *kc, uint32_t flags)
 {
 	int domains = pages_domain_cnt();
 	struct uma_zone *zone = meta_alloc(zone_bytes(domains), 0);
@@ -242,8 +242,10 @@ zone_make(
 	zone->uz_sorts = domains > 1 && !(flags & UMA_ZONE_ROUNDROBIN);
 	zone->uz_hot.size = (uint32_t)size;
 	zone->uz_hot.flags = flags;
-	zone->uz_hot.flags_below = M_ZERO;
-	zone->uz_hot.item_least = 1;
+	zone->uz_ctor = ctor;
+	zone->uz_dtor = dtor;
+	zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
+	zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
 	zone->uz_fini = kc->kc_fini != NULL; /* before others see it */
 	if (!zone_init(zone, name, kc)) {
 		int error = errno;
@@ -262,6 +264,8 @@ zone_make(
 	int check = uma_settings.set_debug_check;
 	(void)rule_find(zone, RULE_DEBUG, &check);
 	zone->uz_check = check != 0;
+	zone->uz_hot.watch = (zone->uz_check ? WATCH_CHECK : 0) |
+			     (dtor == NULL ? WATCH_NODTOR : 0);
 	if ((flags & UMA_ZONE_NOBUCKET) || zone->uz_check)
 		atomic_store(&zone->uz_limit.l_holds, HOLD_NOCACHE);
 	else
@@ -294,17 +298,11 @@ uma_zcreate(const char *name, size_t size, uma_ctor ctor, uma_dtor dtor,
 	    .kc_header_alloc = header_alloc,
 	    .kc_header_free = header_free,
 	};
-	struct uma_zone *zone = zone_make(name, size, &kc, flags);
-	if (zone != NULL) {
-		zone->uz_ctor = ctor;
-		zone->uz_dtor = dtor;
-		zone->uz_hot.flags_below = ctor != NULL ? 0 : M_ZERO;
-		zone->uz_hot.item_least = dtor != NULL ? UINTPTR_MAX : 1;
-		int max;
-		if (rule_find(zone, RULE_MAX, &max)) {
-			(void)uma_zone_set_max(zone, max);
-			atomic_store(&zone->uz_max_source, "UMA_OPTIONS");
-		}
+	struct uma_zone *zone = zone_make(name, size, ctor, dtor, &kc, flags);
+	int max;
+	if (zone != NULL && rule_find(zone, RULE_MAX, &max)) {
+		(void)uma_zone_set_max(zone, max);
+		atomic_store(&zone->uz_max_source, "UMA_OPTIONS");
 	}
 	return zone;
 }

@@ -163,6 +163,7 @@ struct settings {
 	int set_thp; /* vm.uma.thp, enum pages_thp */
 	uint64_t set_cache_max; /* vm.uma.cache_max, bytes */
 	uint64_t set_zone_cache_max; /* vm.uma.zone_cache_max, bytes */
+	uint64_t set_sample_period; /* vm.uma.sample_period, bytes; 0: never */
 	uint64_t set_limit; /* vm.uma.limit, bytes; 0: none */
 	uint64_t set_reclaim_period; /* vm.uma.reclaim_period, ms */
 	char set_control[SETTING_TEXT_MAX]; /* vm.uma.control */
@@ -283,6 +284,43 @@ void reclaim_without_hooks(void);
 void zone_drain(struct uma_zone *zone);
 
 /* ---- alloc.c ---- */
+
+/*
+ * What tells a hit that needs more.  A profiler's coming and going changes it;
+ * where hits are sequences, which no sanitizer sees, a plain load is as good.
+ */
+static inline uint32_t
+zone_flags_below(const struct uma_zone *zone)
+{
+#if UMA_HAVE_SEQ
+	return zone->uz_hot.flags_below;
+#else
+	return __atomic_load_n(&zone->uz_hot.flags_below, __ATOMIC_RELAXED);
+#endif
+}
+
+static inline uintptr_t
+zone_item_least(const struct uma_zone *zone)
+{
+#if UMA_HAVE_SEQ
+	return zone->uz_hot.item_least;
+#else
+	return __atomic_load_n(&zone->uz_hot.item_least, __ATOMIC_RELAXED);
+#endif
+}
+
+/* What is to be done with items besides their hooks. */
+enum {
+	WATCH_CHECK = 1, /* uz_check */
+	WATCH_SAMPLE = 2, /* a profiler is there: sample.c */
+	WATCH_NODTOR = 4, /* a free gets that far, and there is none to run */
+};
+
+static inline uint32_t
+zone_watch(const struct uma_zone *zone)
+{
+	return __atomic_load_n(&zone->uz_hot.watch, __ATOMIC_ACQUIRE);
+}
 
 /* flags with exactly one of M_NOWAIT and M_WAITOK; aborts over bad ones. */
 int zalloc_check_flags(const struct uma_zone *zone, int flags);
@@ -500,6 +538,95 @@ void tick_fork_child(void);
 void reclaimer_check(void);
 bool reclaimer_runs(void);
 void reclaimer_fork_child(void);
+
+/* ---- sample.c: heap profiles ---- */
+
+#if UMA_PROBES
+
+extern _Atomic bool sample_on; /* a session is under way */
+
+static inline bool
+sample_alloc_watched(void)
+{
+	return PROBE_WATCHED(otel_memory, alloc) && SETTING(sample_period) != 0;
+}
+
+/* Frees are told for as long as anybody watches. */
+static inline bool
+sample_wanted(void)
+{
+	return sample_alloc_watched() ||
+	       (PROBE_WATCHED(otel_memory, free) &&
+		   atomic_load_explicit(&sample_on, memory_order_relaxed));
+}
+
+/* Begin or end a session, as wanted.  No lock of zlist_lock's rank or above. */
+void sample_follow(void);
+
+/* For ways that are slow in any case: follow. */
+static inline void
+sample_check(void)
+{
+	if (uma_unlikely(sample_wanted() != atomic_load_explicit(&sample_on,
+						memory_order_relaxed)))
+		sample_follow();
+}
+
+/* The program gets an item, or gives one back. */
+void sample_item(struct uma_zone *zone, const void *item);
+void sample_item_free(const void *item);
+
+static inline void
+sample_alloc(struct uma_zone *zone, const void *item)
+{
+	if (uma_unlikely(zone_watch(zone) & WATCH_SAMPLE))
+		sample_item(zone, item);
+}
+
+static inline void
+sample_free(struct uma_zone *zone, const void *item)
+{
+	if (uma_unlikely(zone_watch(zone) & WATCH_SAMPLE))
+		sample_item_free(item);
+}
+
+/* What the hits of a zone that is being listed look at.  zlist_lock. */
+void sample_zone(struct uma_zone *zone);
+
+/* For tests: this thread's numbers begin anew; who is told what probes are. */
+void sample_seed(uint64_t seed);
+uint64_t sample_weight(uint64_t size, uint64_t period);
+extern void (*_Atomic sample_hook)(
+    const void *item, uint64_t size, uint64_t weight, bool freed);
+
+#else
+
+static inline void
+sample_check(void)
+{
+}
+
+static inline void
+sample_alloc(struct uma_zone *zone, const void *item)
+{
+	(void)zone;
+	(void)item;
+}
+
+static inline void
+sample_free(struct uma_zone *zone, const void *item)
+{
+	(void)zone;
+	(void)item;
+}
+
+static inline void
+sample_zone(struct uma_zone *zone)
+{
+	(void)zone;
+}
+
+#endif
 
 /* ---- total.c ---- */
 

@@ -30,7 +30,8 @@ struct uma_seq_cache {
  * The first line of a zone: all that a hit touches of it.  One comparison tells
  * an allocation that is no hit: flags is M_ZERO or more, or the zone has a ctor
  * (then flags_below is 0); and one a free: item is NULL, or the zone has a dtor
- * (then item_least is the largest number).
+ * (then item_least is the largest number).  A profiler makes all zones look as
+ * if they had both.
  */
 struct uma_zone_hot {
 	struct uma_seq_cache cache;
@@ -38,7 +39,7 @@ struct uma_zone_hot {
 	uint32_t flags_below;
 	uint32_t size; /* bytes an item */
 	uint32_t flags; /* UMA_ZONE_* */
-	uint32_t spare;
+	uint32_t watch; /* hooks only: what else is to be done with items */
 };
 
 /*
