@@ -46,6 +46,8 @@ void text_column(struct text *t, size_t width, const char *shown);
 #define SHOWN_NAME 512
 char *show_name(char dst[SHOWN_NAME], const char *name);
 size_t show_columns(const char *shown);
+/* How many bytes from here may be shown as they are; 0: the first may not. */
+size_t shown_len(const char *text, size_t left);
 
 /* ---- rate.c: what happened between two snapshots ---- */
 
