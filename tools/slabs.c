@@ -120,7 +120,7 @@ slab_add(struct slab_list *sl, struct slab_at at)
 	return true;
 }
 
-/* The slabs of one list, newest look at its head; false: it broke off. */
+/* The slabs of one list; false: it broke off. */
 static bool
 list_walk(const struct keg_view *k, uint64_t head, struct slab_list *sl)
 {

@@ -14,9 +14,10 @@
  *
  * (3) The way.  proc.c or core.c: which files are loaded where.  elf.c: from a
  * file's header, as it is in memory, to its notes, and from the library's note
- * to the layout.  names.c: the fields and roots that are needed.  snapshot.c:
- * the list of zones, what hangs on it, and the arithmetic of the library's own
- * statistics.  slabs.c: the slabs of a zone.
+ * to the layout.  names.c: the fields and roots that are needed.  zones.c: the
+ * list of zones.  snapshot.c: what hangs on it, and the arithmetic of the
+ * library's own statistics.  slabs.c: the slabs of a zone; cached.c: which of
+ * their items lie in buckets.
  *
  * (4) Nothing is stopped, so nothing is believed.  Each copy of memory may be
  * torn, stale, or of something else by now; in a core file it may be made up.

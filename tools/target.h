@@ -26,7 +26,6 @@ enum {
 	ZONES_MAX = 1 << 17,
 	NAME_LEN_MAX = 4096, /* bytes of a zone's name */
 	BUCKET_MAX = 1 << 12, /* items */
-	PIECES_READ_MAX = 1 << 16,
 };
 
 /* A stretch of memory that is a file's. */
