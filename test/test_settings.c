@@ -549,6 +549,7 @@ START_TEST(a_malformed_value_is_reported_with_its_position_and_ignored)
 	    {"vm.uma.limit=1kk", 1},
 	    {"vm.uma.limit=0x10", 1},
 	    {"vm.uma.limit=99999999999999999999g", 1},
+	    {"vm.uma.limit=18446744073709551617", 1}, /* 2^64, and 1 */
 	    {"vm.uma.limit=8589934592g", 1}, /* 2^63 */
 	    {"vm.uma.limit=17179869185g", 1}, /* 2^64, and 1g */
 	    {"percpu=auto+lock", 1},
