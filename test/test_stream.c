@@ -367,7 +367,7 @@ START_TEST(libmemstat_reads_while_others_allocate)
 
 	for (int i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, churn, z);
-	for (int i = 0; i < TEST_SCALE(2000); i++) {
+	for (int i = 0; i < TEST_SCALE(1000); i++) {
 		memstat("busy", &mt);
 		ck_assert_uint_ge(mt.numallocs, mt.numfrees);
 		ck_assert_uint_ge(mt.numallocs, before);

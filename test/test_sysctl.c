@@ -240,7 +240,8 @@ START_TEST(a_zones_limit_says_where_it_is_from)
 	struct uma_sysctl_info info = {.size = sizeof info};
 	uint64_t max = 50;
 
-	setenv("UMA_OPTIONS", "vm.uma.bound.limit.max_items=10", 1);
+	setenv("UMA_OPTIONS",
+	    "vm.uma.bound.limit.max_items=10,vm.uma.bound.debug=check", 1);
 	uma_zone_t z = zone_named("bound");
 	source_is(node, "UMA_OPTIONS");
 	uma_zone_set_max(z, 20);
@@ -250,6 +251,10 @@ START_TEST(a_zones_limit_says_where_it_is_from)
 	source_is(node, "sysctl");
 	zone_named("free");
 	source_is("vm.uma.free.limit.max_items", "default");
+	source_is("vm.uma.free.debug", "default");
+	zone_named("bound"); /* the same is for all of the name */
+	source_is("vm.uma.bound_1.limit.max_items", "UMA_OPTIONS");
+	source_is("vm.uma.bound_1.debug", "UMA_OPTIONS");
 	ck_assert_int_eq(uma_sysctl_info(node, &info), 0);
 	ck_assert_uint_eq(info.kind, CTLTYPE_U64 | CTLFLAG_RWTUN);
 }
