@@ -653,6 +653,8 @@ START_TEST(names_are_escaped_and_numbered)
 
 	zone_named("a.b/c\\d-e f\tg%s");
 	ck_assert(is_there("vm.uma.a_b_c_d_e_f_g%s.size"));
+	zone_named("d\x7fl");
+	ck_assert(is_there("vm.uma.d_l.size"));
 	zone_named("a\x1b[2J%n");
 	ck_assert_int_eq(
 	    uma_sysctlbyname("vm.uma.a_[2J%n.keg.name", name, &len, NULL, 0),
