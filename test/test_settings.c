@@ -400,6 +400,9 @@ START_TEST(settings_of_zones_are_for_those_whose_names_match)
 	expect_zones("vm.uma.conn*.debug=all", checked, checked, plain);
 	expect_zones("vm.uma.*_b.debug=check", plain, checked, plain);
 	expect_zones("vm.uma.o*h*r.debug=check", plain, plain, checked);
+	expect_zones("vm.uma.*n_b.debug=check", plain, checked, plain);
+	expect_zones("vm.uma.conn_a***.debug=check", checked, plain, plain);
+	expect_zones("vm.uma.*?*?***.debug=check", checked, checked, checked);
 	expect_zones("vm.uma.conn?a.debug=check", checked, plain, plain);
 	expect_zones("vm.uma.conn.debug=check", plain, plain, plain);
 	expect_zones("vm.uma.*.debug=none+check", checked, checked, checked);
@@ -549,6 +552,7 @@ START_TEST(a_malformed_value_is_reported_with_its_position_and_ignored)
 	    {"vm.uma.limit=1kk", 1},
 	    {"vm.uma.limit=0x10", 1},
 	    {"vm.uma.limit=99999999999999999999g", 1},
+	    {"vm.uma.limit=18446744073709551617", 1}, /* 2^64, and 1 */
 	    {"vm.uma.limit=8589934592g", 1}, /* 2^63 */
 	    {"vm.uma.limit=17179869185g", 1}, /* 2^64, and 1g */
 	    {"percpu=auto+lock", 1},
@@ -649,6 +653,9 @@ START_TEST(control_bytes_are_shown_escaped)
 		ck_assert_msg(*s == '\n' || !iscntrl((unsigned char)*s),
 		    "control byte %#x in: %s", *s, text);
 	ck_assert_ptr_nonnull(strstr(text, "\\x1"));
+	expect_work("work", "debug=\x1b[2J");
+	ck_assert_ptr_null(strchr(text, '\x1b'));
+	ck_assert_ptr_nonnull(strstr(text, "bad value '\\x1b[2J' for 'debug'"));
 }
 END_TEST
 

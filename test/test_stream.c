@@ -188,6 +188,7 @@ START_TEST(allocations_that_a_ctor_undid_are_not_in_any_sum)
 	ck_assert_int_eq(read_stream(), 0);
 	const unsigned char *p = find("refused");
 	ck_assert_uint_eq(sum(p, ALLOCS, P_ALLOCS), 1);
+	ck_assert_uint_le(at64(p + ALLOCS), 1); /* nor less than none */
 	ck_assert_uint_eq(at64(p + FAILS), 100);
 	uma_zfree(z, item);
 }
@@ -366,10 +367,11 @@ START_TEST(libmemstat_reads_while_others_allocate)
 
 	for (int i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, churn, z);
-	for (int i = 0; i < TEST_SCALE(2000); i++) {
+	for (int i = 0; i < TEST_SCALE(1000); i++) {
 		memstat("busy", &mt);
 		ck_assert_uint_ge(mt.numallocs, mt.numfrees);
-		ck_assert_uint_ge(mt.numallocs, before);
+		/* One that begins again may have been counted already. */
+		ck_assert_uint_ge(mt.numallocs + (uint64_t)uma_ncpus(), before);
 		before = mt.numallocs;
 	}
 	atomic_store(&stop, true);

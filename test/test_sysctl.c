@@ -109,7 +109,7 @@ START_TEST(each_refusal_has_freebsds_errno)
 	int new = 1, old = 0;
 	size_t len = sizeof old;
 
-	zone_named("z");
+	uma_zone_t z = zone_named("z");
 	ck_assert_int_eq(error_of("vm.nothing", &old, &len, NULL, 0), ENOENT);
 	ck_assert_int_eq(error_of("", &old, &len, NULL, 0), ENOENT);
 	ck_assert_int_eq(error_of("vm.", &old, &len, NULL, 0), ENOENT);
@@ -130,6 +130,7 @@ START_TEST(each_refusal_has_freebsds_errno)
 	ck_assert_int_eq(
 	    error_of("vm.uma.sink", NULL, NULL, "nowhere", 7), EINVAL);
 	ck_assert_int_eq(error_of(NULL, &old, &len, NULL, 0), EINVAL);
+	uma_zdestroy(z); /* nobody is at it */
 }
 END_TEST
 
@@ -240,7 +241,8 @@ START_TEST(a_zones_limit_says_where_it_is_from)
 	struct uma_sysctl_info info = {.size = sizeof info};
 	uint64_t max = 50;
 
-	setenv("UMA_OPTIONS", "vm.uma.bound.limit.max_items=10", 1);
+	setenv("UMA_OPTIONS",
+	    "vm.uma.bound.limit.max_items=10,vm.uma.bound.debug=check", 1);
 	uma_zone_t z = zone_named("bound");
 	source_is(node, "UMA_OPTIONS");
 	uma_zone_set_max(z, 20);
@@ -250,6 +252,10 @@ START_TEST(a_zones_limit_says_where_it_is_from)
 	source_is(node, "sysctl");
 	zone_named("free");
 	source_is("vm.uma.free.limit.max_items", "default");
+	source_is("vm.uma.free.debug", "default");
+	zone_named("bound"); /* the same is for all of the name */
+	source_is("vm.uma.bound_1.limit.max_items", "UMA_OPTIONS");
+	source_is("vm.uma.bound_1.debug", "UMA_OPTIONS");
 	ck_assert_int_eq(uma_sysctl_info(node, &info), 0);
 	ck_assert_uint_eq(info.kind, CTLTYPE_U64 | CTLFLAG_RWTUN);
 }
@@ -645,8 +651,18 @@ START_TEST(names_are_escaped_and_numbered)
 {
 	uma_zone_t first;
 
+	char name[64];
+	size_t len = sizeof name;
+
 	zone_named("a.b/c\\d-e f\tg%s");
 	ck_assert(is_there("vm.uma.a_b_c_d_e_f_g%s.size"));
+	zone_named("d\x7fl");
+	ck_assert(is_there("vm.uma.d_l.size"));
+	zone_named("a\x1b[2J%n");
+	ck_assert_int_eq(
+	    uma_sysctlbyname("vm.uma.a_[2J%n.keg.name", name, &len, NULL, 0),
+	    0);
+	ck_assert_str_eq(name, "a\\x1b[2J%n");
 	first = zone_named("twin");
 	zone_named("twin");
 	zone_named("twin_1");

@@ -180,6 +180,24 @@ START_TEST(a_handler_gives_and_takes_in_pieces)
 }
 END_TEST
 
+START_TEST(what_has_no_room_for_a_value_is_not_set)
+{
+	static char text[] = "constant";
+
+	make_zone();
+	SYSCTL_ADD_STRING(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO,
+	    "fixed", CTLFLAG_RW, text, 0, "");
+	ck_assert_int_eq(
+	    uma_sysctlbyname("debug.fixed", NULL, NULL, "x", 1), -1);
+	ck_assert_int_eq(errno, EPERM);
+	SYSCTL_ADD_PROC(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "now",
+	    CTLTYPE_INT | CTLFLAG_RW, &conn_zone, 0, uma_sysctl_handle_zone_cur,
+	    "I", "");
+	ck_assert_int_eq(set("debug.now", 1), EPERM);
+	ck_assert_int_eq(get("debug.now"), 0);
+}
+END_TEST
+
 START_TEST(a_node_without_a_handler_has_no_value)
 {
 	SYSCTL_ADD_PROC(NULL, SYSCTL_STATIC_CHILDREN(_debug), OID_AUTO, "mute",
@@ -864,6 +882,7 @@ suite(void)
 	tcase_add_test(tc, numbers_and_strings_are_read_and_written);
 	tcase_add_test(tc, a_handler_of_ones_own_answers);
 	tcase_add_test(tc, a_handler_gives_and_takes_in_pieces);
+	tcase_add_test(tc, what_has_no_room_for_a_value_is_not_set);
 	tcase_add_test(tc, a_node_without_a_handler_has_no_value);
 	tcase_add_test(tc, a_zones_limit_is_read_and_set_through_its_node);
 	tcase_add_test(tc, a_zones_occupancy_is_read_only);
