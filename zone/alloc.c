@@ -105,7 +105,7 @@ item_zero(const struct uma_zone *zone, void *item)
 		    zone->uz_hot.size);
 }
 
-/* Inline: what the look for a profiler costs a constructed item, a call saves. */
+/* Inline, since a call saved pays for the look for a profiler. */
 static inline int
 construct(struct uma_zone *zone, void *item, void *arg, int flags)
 {

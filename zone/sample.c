@@ -35,10 +35,10 @@
  * that enters an item sees WATCH_SAMPLE, hence the frees' being directed here
  * (release and acquire); whoever frees the item learnt of it from that thread.
  * A call may begin within a session and end behind it: WATCH_NODTOR tells it
- * that there may be nothing to do.  An accepted race: a thread that is held up between the decision and the book,
- * for longer than it takes a session to end and another one to begin, may leave
- * an entry for an item that was freed in between, and one free is told whose
- * allocation was not.
+ * that there may be nothing to do.  An accepted race: a thread that is held up
+ * between the decision and the book, for longer than it takes a session to end
+ * and another one to begin, may leave an entry for an item that was freed in
+ * between, and one free is told whose allocation was not.
  *
  * (6) While a session lasts: allocations told = frees told + entries.
  *

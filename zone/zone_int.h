@@ -662,23 +662,4 @@ void control_fork_child(void);
 /* For tests: how long a client may be idle, and how long hasty, in ns. */
 void control_set_patience(int64_t idle, int64_t line);
 
-/* ---- tick.c: idle memory goes back with time ---- */
-
-/*
- * tick_check: for ways that are slow in any case, with no lock held: a slice of
- * a period's work, if it is due and nobody else sees to it.  Runs no hooks.
- * tick_round: a whole period's work, if it is due.  Runs hooks.  Returns when
- * the next will be, in uma_now_ns()'s time; INT64_MAX: never.
- */
-void tick_check(void);
-int64_t tick_round(void);
-void tick_fork_child(void);
-
-/* ---- reclaimer.c: a thread that does it ---- */
-
-/* Start it if it was asked for and is not there.  Not where malloc may be. */
-void reclaimer_check(void);
-bool reclaimer_runs(void);
-void reclaimer_fork_child(void);
-
 #endif
