@@ -396,7 +396,8 @@ wait_for_zone(pid_t pid, const char *name)
 		bool there = false;
 
 		for (size_t z = 0; s != NULL && z < s->nzones; z++)
-			there = there || strcmp(s->name[z], name) == 0;
+			there = there || (strcmp(s->name[z], name) == 0 &&
+					     s->zone[z].slabs > 0);
 		target_stats_free(s);
 		if (there)
 			return t;
