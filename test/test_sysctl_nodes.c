@@ -359,6 +359,30 @@ START_TEST(a_node_waits_for_a_parent_in_another_module)
 }
 END_TEST
 
+static struct sysctl_oid nobody = {.oid_above = "_debug",
+    .oid_name = "nobody",
+    .oid_descr = "",
+    .oid_kind = CTLTYPE_NODE | CTLFLAG_RD};
+SYSCTL_NODE(_debug_nobody, OID_AUTO, below, CTLFLAG_RW, 0, "Waits as well");
+
+START_TEST(a_dynamic_node_waits_with_its_parent)
+{
+	struct sysctl_ctx_list ctx;
+
+	uma_sysctl_ctx_init(&ctx);
+	ck_assert_ptr_nonnull(
+	    SYSCTL_ADD_INT(&ctx, SYSCTL_STATIC_CHILDREN(_debug_nobody_below),
+		OID_AUTO, "number", CTLFLAG_RD, 0, 8, ""));
+	ck_assert_int_eq(get("debug.nobody.below.number"), -ENOENT);
+	uma_sysctl_register(&nobody);
+	ck_assert_int_eq(get("debug.nobody.below.number"), 8);
+	ck_assert_int_eq(get("debug.nobody.orphan"), 1);
+	uma_sysctl_unregister(&nobody);
+	ck_assert_int_eq(get("debug.nobody.below.number"), -ENOENT);
+	ck_assert_int_eq(uma_sysctl_ctx_free(&ctx), 0);
+}
+END_TEST
+
 /* ---- dynamic nodes ---- */
 
 START_TEST(dynamic_nodes_live_until_their_context_is_freed)
@@ -890,6 +914,7 @@ suite(void)
 	tcase_add_test(tc, a_walk_meets_static_nodes_with_their_words);
 	tcase_add_test(tc, nodes_of_a_module_come_and_go_with_it);
 	tcase_add_test(tc, a_node_waits_for_a_parent_in_another_module);
+	tcase_add_test(tc, a_dynamic_node_waits_with_its_parent);
 	tcase_add_test(tc, dynamic_nodes_live_until_their_context_is_freed);
 	tcase_add_test(tc, two_contexts_may_share_a_node_but_not_a_value);
 	tcase_add_test(tc, a_context_with_nodes_of_others_below_is_busy);

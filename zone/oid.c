@@ -321,13 +321,22 @@ oid_make(const char *name, const char *fmt, const char *descr)
 	return oid;
 }
 
+/* What it is below waits itself for a parent. */
+static bool
+oid_waits(const struct sysctl_oid *oid)
+{
+	while (oid != NULL && oid != &root)
+		oid = oid->oid_parent;
+	return oid == NULL;
+}
+
 /* Add it, with its parent; 0 or an errno.  Locked. */
 static int
 oid_insert(struct sysctl_oid *oid)
 {
-	char path[UMA_SYSCTL_NAME_MAX], other[UMA_SYSCTL_NAME_MAX];
+	char path[UMA_SYSCTL_NAME_MAX] = "", other[UMA_SYSCTL_NAME_MAX];
 
-	if (!oid_path(oid, path))
+	if (!oid_waits(oid) && !oid_path(oid, path))
 		return ENAMETOOLONG;
 	if (sysctl_is_ours(path))
 		return EEXIST;
