@@ -37,7 +37,7 @@ be_full(uma_zone_t zone)
 	for (int k = 0; k < MAX; k++)
 		item[k] = uma_zalloc(zone, M_WAITOK);
 	if (uma_zalloc(zone, M_NOWAIT) != NULL ||
-	    uma_zalloc_timed(zone, NULL, M_WAITOK, 1000000) != NULL)
+	    uma_zalloc_timed(zone, NULL, M_WAITOK, 500000000) != NULL)
 		abort();
 	for (int k = 0; k < MAX; k++)
 		uma_zfree(zone, item[k]);
