@@ -190,8 +190,10 @@ take_map(struct session *s)
 {
 	struct map *m = map_new();
 
-	if (!target_slabs(s->target, s->o->zone, map_add, m))
+	if (!target_slabs(s->target, s->o->zone, map_add, m)) {
+		map_free(m);
 		target_lost(s);
+	}
 	s->seen = true;
 	return m;
 }
