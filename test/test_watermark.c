@@ -670,6 +670,68 @@ START_TEST(setting_waits_for_who_calls_and_a_child_does_not)
 }
 END_TEST
 
+/* What the function itself does there, in parent and child, is not nested. */
+static void
+forks(uma_zone_t zone, void *arg, int level)
+{
+	int n = ++*(int *)arg, status;
+	pid_t pid = n == 1 ? fork() : -1;
+
+	MUST(level == (n == 1 ? UMA_WATERMARK_HIGH : UMA_WATERMARK_LOW),
+	    "call %d: level %d", n, level);
+	if (n != 1)
+		return;
+	uma_zfree(zone, uma_zalloc(zone, M_WAITOK));
+	give(zone, far_item, 5);
+	if (pid == 0)
+		_exit(*(int *)arg == 1 ? 0 : 1);
+	MUST(waitpid(pid, &status, 0) == pid && status == 0,
+	    "the child: %#x", (unsigned)status);
+}
+
+START_TEST(a_child_is_in_the_call_that_forked_it)
+{
+	uma_zone_t z = small_zone("forks");
+	int n = 0;
+
+	ck_assert_int_eq(uma_zone_set_watermark(z, 1, 6, forks, &n), 0);
+	take(z, far_item, 5);
+	void *sixth = uma_zalloc(z, M_WAITOK);
+	ck_assert_int_eq(n, 2);
+	uma_zfree(z, sixth);
+	uma_zdestroy(z);
+}
+END_TEST
+
+static void
+destroys_its_own(uma_zone_t zone, void *arg, int level)
+{
+	(void)arg;
+	if (level == UMA_WATERMARK_LOW)
+		uma_zdestroy(zone);
+}
+
+static void
+go_high_and_low(void *arg)
+{
+	void *item[2];
+
+	take(arg, item, 2);
+	give(arg, item, 2);
+}
+
+START_TEST(a_function_that_destroys_the_zone_aborts)
+{
+	uma_zone_t z = small_zone("its own");
+
+	ck_assert_int_eq(
+	    uma_zone_set_watermark(z, 0, 2, destroys_its_own, NULL), 0);
+	test_expect_abort(go_high_and_low, z,
+	    "zone 'its own': destroy by a function that it called");
+	uma_zdestroy(z);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -699,6 +761,8 @@ main(void)
 	tcase_add_test(tc, marks_change_and_go_on_a_busy_zone);
 	tcase_add_test(tc, a_child_has_marks_and_level_of_its_own);
 	tcase_add_test(tc, setting_waits_for_who_calls_and_a_child_does_not);
+	tcase_add_test(tc, a_child_is_in_the_call_that_forked_it);
+	tcase_add_test(tc, a_function_that_destroys_the_zone_aborts);
 	suite_add_tcase(s, tc);
 	return test_run(s);
 }

@@ -226,11 +226,19 @@ watermark_forget(struct uma_zone *zone)
 	atomic_store(&w->wm_high, 0);
 }
 
-/* Whoever was at it is not in this process. */
+bool
+watermark_is_ours(struct uma_zone *zone)
+{
+	return atomic_load_explicit(&zone->uz_watermark.wm_runner,
+		   memory_order_relaxed) == thread_self();
+}
+
+/* Whoever else was at it is not in this process. */
 void
 watermark_fork_child(struct uma_zone *zone)
 {
-	atomic_store(&zone->uz_watermark.wm_runner, 0);
+	if (!watermark_is_ours(zone))
+		atomic_store(&zone->uz_watermark.wm_runner, 0);
 }
 
 uint64_t

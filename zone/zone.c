@@ -348,7 +348,8 @@ uma_zdestroy(uma_zone_t zone)
 	UMA_FATAL_IF(limit_holds(zone) & HOLD_DEAD,
 	    "zone '%s': destroy after destroy",
 	    uma_escape(name, sizeof name, zone->uz_name));
-	UMA_FATAL_IF(limit_is_calling(zone) || maxaction_is_ours(zone),
+	UMA_FATAL_IF(limit_is_calling(zone) || maxaction_is_ours(zone) ||
+			 watermark_is_ours(zone),
 	    "zone '%s': destroy by a function that it called",
 	    uma_escape(name, sizeof name, zone->uz_name));
 	zlist_remove(zone);

@@ -467,6 +467,8 @@ void watermark_init(struct watermark *w);
 void watermark_peak(struct uma_zone *zone, uint64_t out);
 /* No marks any more. */
 void watermark_forget(struct uma_zone *zone);
+/* This thread is in a call, or sets marks. */
+bool watermark_is_ours(struct uma_zone *zone);
 void watermark_fork_child(struct uma_zone *zone);
 
 /* n items leave the keg or a depot, to be allocated. */
