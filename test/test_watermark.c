@@ -685,8 +685,8 @@ forks(uma_zone_t zone, void *arg, int level)
 	give(zone, far_item, 5);
 	if (pid == 0)
 		_exit(*(int *)arg == 1 ? 0 : 1);
-	MUST(waitpid(pid, &status, 0) == pid && status == 0,
-	    "the child: %#x", (unsigned)status);
+	MUST(waitpid(pid, &status, 0) == pid && status == 0, "the child: %#x",
+	    (unsigned)status);
 }
 
 START_TEST(a_child_is_in_the_call_that_forked_it)

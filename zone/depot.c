@@ -331,18 +331,23 @@ depot_take_item(struct uma_zone *zone, int domain)
 
 /* The oldest bucket if it has at most that many items; not allocated. */
 static struct bucket *
-depot_take_idle(struct uma_zone *zone, struct depot *d, uint64_t most)
+depot_take_idle(struct depot *d, uint64_t most)
 {
 	uma_lock_acquire(&d->d_lock);
 	struct bucket *b = depot_oldest(d, 0);
 	if (b != NULL && b->ub_cnt > most)
 		b = NULL;
-	if (depot_remove(d, b) != NULL) {
+	if (depot_remove(d, b) != NULL)
 		wset_shift_down(&d->d_ws, b->ub_cnt);
-		watermark_pass(zone, b->ub_cnt);
-	}
 	uma_lock_release(&d->d_lock);
 	return b;
+}
+
+static void
+depot_release(struct uma_zone *zone, struct bucket *b)
+{
+	zone_release_idle(zone, b);
+	zone_bucket_free(zone, b);
 }
 
 struct bucket *
@@ -352,7 +357,7 @@ depot_take_oldest(struct uma_zone *zone)
 	struct bucket *b = NULL;
 
 	for (int k = 0; b == NULL && k < zone->uz_domains; k++)
-		b = depot_take_idle(zone,
+		b = depot_take_idle(
 		    &zone->uz_depot[(domain + k) % zone->uz_domains],
 		    UINT64_MAX);
 	return b;
@@ -365,8 +370,8 @@ depot_drain(struct uma_zone *zone, int domain)
 
 	for (struct depot *d = depot_first(zone, domain);
 	     d < depot_end(zone, domain); d++)
-		while ((b = depot_take_idle(zone, d, UINT64_MAX)) != NULL)
-			zone_release_bucket(zone, b);
+		while ((b = depot_take_idle(d, UINT64_MAX)) != NULL)
+			depot_release(zone, b);
 }
 
 /* Release the oldest buckets, want items if possible, and never above most. */
@@ -377,10 +382,10 @@ depot_shrink(struct uma_zone *zone, struct depot *d, uint64_t want,
 	struct bucket *b;
 
 	while (want > 0 && buckets-- > 0 &&
-	       (b = depot_take_idle(zone, d, most)) != NULL) {
+	       (b = depot_take_idle(d, most)) != NULL) {
 		want = minus(want, b->ub_cnt);
 		most -= b->ub_cnt;
-		zone_release_bucket(zone, b);
+		depot_release(zone, b);
 	}
 }
 

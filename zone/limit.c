@@ -262,15 +262,11 @@ limit_call(struct uma_zone *zone, uma_wait_fn fn, void *arg)
 }
 
 void
-limit_give(struct uma_zone *zone, uint64_t n)
+limit_give_idle(struct uma_zone *zone, uint64_t n)
 {
 	struct limit *l = &zone->uz_limit;
-	uint64_t old;
+	uint64_t old = atomic_fetch_sub(&l->l_word, n);
 
-	if (n == 0)
-		return;
-	watermark_fall(zone, n);
-	old = atomic_fetch_sub(&l->l_word, n);
 	UMA_ASSERT((old & LIMIT_ITEMS) >= n, "zone '%s'", zone->uz_name);
 	if (uma_likely(
 		(old & LIMIT_SLEEPERS) == 0 &&
@@ -278,6 +274,15 @@ limit_give(struct uma_zone *zone, uint64_t n)
 		return;
 	uma_lock_acquire(&l->l_lock);
 	limit_settle(zone);
+}
+
+void
+limit_give(struct uma_zone *zone, uint64_t n)
+{
+	if (n == 0)
+		return;
+	watermark_fall(zone, n);
+	limit_give_idle(zone, n);
 }
 
 /* ---- sleeping ---- */

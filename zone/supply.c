@@ -89,11 +89,8 @@ zone_bucket_recycle(struct uma_zone *zone)
 {
 	struct bucket *b = depot_take_oldest(zone);
 
-	if (b != NULL) {
-		probe_bucket_release(zone->uz_name, zone, b->ub_cnt);
-		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
-		b->ub_cnt = 0;
-	}
+	if (b != NULL)
+		zone_release_idle(zone, b);
 	return b;
 }
 
@@ -134,8 +131,12 @@ supply_bucket(const struct uma_zone *zone, int cap)
 struct bucket *
 zone_bucket_make(struct uma_zone *zone)
 {
-	int cap = (int)atomic_load_explicit(
-	    &zone->uz_bucket_cap, memory_order_relaxed);
+	uint32_t size =
+	    atomic_load_explicit(&zone->uz_bucket_cap, memory_order_relaxed);
+	uint32_t most = atomic_load_explicit(
+	    &zone->uz_watermark.wm_bucket_cap, memory_order_relaxed);
+	/* One that is larger would never be loaded. */
+	int cap = (int)uma_max(uma_min(size, most), (uint32_t)1);
 
 	if (!supply_take(zone, bucket_item_bytes(zone, cap)))
 		return NULL;
@@ -359,6 +360,15 @@ zone_release_bucket(struct uma_zone *zone, struct bucket *b)
 		zone_release(zone, &b->ub_slot[1], b->ub_cnt);
 	}
 	zone_bucket_free(zone, b);
+}
+
+void
+zone_release_idle(struct uma_zone *zone, struct bucket *b)
+{
+	probe_bucket_release(zone->uz_name, zone, b->ub_cnt);
+	keg_release(zone->uz_keg, zone->uz_name, &b->ub_slot[1], b->ub_cnt);
+	limit_give_idle(zone, b->ub_cnt);
+	b->ub_cnt = 0;
 }
 
 /* ---- the cap that a program sets ---- */

@@ -10,9 +10,11 @@
  *
  *	U <= out <= U + R
  *
- * whatever the CPUs do.  So if U has risen to the high mark, out has, and at or
- * before the moment; and if U has fallen to the low mark, out is not above that
- * plus R.  These two are what is watched for:
+ * whatever the CPUs do, but for the bucket that a thread is about to load, which
+ * is out, too; a thread that sleeps in an init has it for long.  What goes from
+ * a depot to the keg is not out.  So if U has risen to the high mark, out has,
+ * and at or before the moment; and if U has fallen to the low mark, out is not
+ * above that plus R.  These two are what is watched for:
  *
  *	high when out >= high, low when out <= low + R
  *

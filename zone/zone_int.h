@@ -272,6 +272,8 @@ struct bucket *zone_fetch_bucket(struct uma_zone *zone, int flags, int *error);
 void zone_release(struct uma_zone *zone, void **items, int n);
 /* Dispose of a bucket that no CPU has: release its items, free it. */
 void zone_release_bucket(struct uma_zone *zone, struct bucket *b);
+/* Release the items of a bucket that a depot had, and empty it. */
+void zone_release_idle(struct uma_zone *zone, struct bucket *b);
 
 /* ---- reclaim.c ---- */
 
@@ -396,7 +398,7 @@ void depot_add(struct uma_zone *zone, int domain, void **items, int n,
 struct bucket *depot_take(struct uma_zone *zone, int domain, bool any);
 /* One item; or NULL. */
 void *depot_take_item(struct uma_zone *zone, int domain);
-/* The oldest bucket, whoever brought it; the CPU's domain first. */
+/* The oldest bucket, whoever brought it, to be released; near ones first. */
 struct bucket *depot_take_oldest(struct uma_zone *zone);
 
 /* For these, UMA_ANYDOMAIN is the depots of all domains. */
@@ -429,6 +431,8 @@ bool limit_acquire(struct uma_zone *zone, int flags, int64_t until);
 /* It stops an allocation: tell everybody who wants to know. */
 void limit_stops(struct uma_zone *zone);
 void limit_give(struct uma_zone *zone, uint64_t n);
+/* The same, for items that were not out: of a depot. */
+void limit_give_idle(struct uma_zone *zone, uint64_t n);
 /* One unit, after a drain if need be; false: the zone is full. */
 bool limit_try(struct uma_zone *zone);
 /* Queue for a unit; false: too many do.  With a function, *s may be gone. */
@@ -480,13 +484,6 @@ watermark_rise(struct uma_zone *zone, uint64_t n)
 	if (uma_unlikely(out > atomic_load_explicit(
 				   &zone->uz_peak, memory_order_relaxed)))
 		watermark_peak(zone, out);
-}
-
-/* The same, to be moved on to the keg. */
-static inline void
-watermark_pass(struct uma_zone *zone, uint64_t n)
-{
-	atomic_fetch_add(&zone->uz_out, n);
 }
 
 /* n items have come to the keg or a depot. */
