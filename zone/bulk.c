@@ -159,6 +159,8 @@ bulk_destruct(struct uma_zone *zone, void **items, int n)
 static void
 bulk_sample(struct uma_zone *zone, void **items, int n)
 {
+	if (uma_likely(!(zone_watch(zone) & WATCH_SAMPLE)))
+		return;
 	for (int k = 0; k < n; k++)
 		sample_alloc(zone, items[k]);
 }
@@ -166,6 +168,8 @@ bulk_sample(struct uma_zone *zone, void **items, int n)
 static void
 bulk_sample_free(struct uma_zone *zone, void **items, int n)
 {
+	if (uma_likely(!(zone_watch(zone) & WATCH_SAMPLE)))
+		return;
 	for (int k = 0; k < n; k++)
 		sample_free(zone, items[k]);
 }
