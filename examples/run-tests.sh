@@ -116,8 +116,8 @@ result "debgraph: makes no mistake that debug=check would find"
 
 run 0 debgraph --table --time "$small" &&
 	grep -q '^ITEM .*SIZE' "$tmp/err" &&
-	grep -q '^version  *64  *0  *218 ' "$tmp/err" &&
-	grep -q '^provide  *48  *0  *116 ' "$tmp/err" &&
+	grep -q '^version:  *64,  *0, *218,' "$tmp/err" &&
+	grep -q '^provide:  *48,  *0, *116,' "$tmp/err" &&
 	grep -q '^debgraph: alloc=uma wall=[0-9.]* .*peak_kib=[0-9]' \
 		"$tmp/err"
 result "debgraph: prints the zone table and its times"

@@ -24,7 +24,7 @@ end(void)
 	patient_end(&patient);
 }
 
-/* The line that begins with a word and a blank, or fails. */
+/* The line that begins with a word and a blank or colon, or fails. */
 static void
 line_of(const struct run *r, const char *word, char line[LINE])
 {
@@ -32,7 +32,8 @@ line_of(const struct run *r, const char *word, char line[LINE])
 	const char *s = r->out;
 
 	for (; s != NULL && *s != '\0'; s = strchr(s, '\n'), s += s != NULL) {
-		if (strncmp(s, word, len) == 0 && s[len] == ' ') {
+		if (strncmp(s, word, len) == 0 &&
+		    (s[len] == ' ' || s[len] == ':')) {
 			snprintf(line, LINE, "%.*s", (int)strcspn(s, "\n"), s);
 			return;
 		}
@@ -49,8 +50,9 @@ column(const struct run *r, const char *word, int n)
 
 	line_of(r, word, line);
 	while (n-- > 0) {
+		s += strspn(s, ":, ");
 		value = strtod(s, &s);
-		s += strcspn(s, " ");
+		s += strcspn(s, ", ");
 	}
 	return value;
 }
@@ -99,7 +101,7 @@ START_TEST(the_table_of_a_process_has_the_columns_of_vmstat)
 
 	line_of(&r, "ITEM", line);
 	ck_assert_str_eq(line + 20,
-	    "    SIZE   LIMIT     USED     FREE        REQ   FAIL  SLEEP "
+	    "    SIZE    LIMIT     USED     FREE        REQ   FAIL  SLEEP "
 	    "XDOMAIN");
 	ck_assert(column(&r, "bees", 1) == 64);
 	ck_assert(column(&r, "bees", 3) == 4);

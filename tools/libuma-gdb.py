@@ -571,7 +571,7 @@ class Zone:
         most = self.get("zone.uz_limit", "limit.l_max")
         kept = free + self.get("zone.uz_limit", "limit.l_reserved")
         return ZoneRow(
-            self.name, self.item_size, 0 if most == mask else most,
+            self.name + ":", self.item_size, 0 if most == mask else most,
             max(units - kept, 0), free + self.keg().free(),
             allocs & (1 << 64) - 1, self.get("zone.uz_fails"),
             self.get("zone.uz_sleeps"), self.get("zone.uz_xdomain"))
@@ -759,14 +759,14 @@ domain's items."""
             self.table(copy)
 
     def table(self, copy):
-        say("%-20s %7s %7s %8s %8s %10s %6s %6s %7s\n" % (
+        say("%-20s %7s  %7s %8s %8s %10s %6s %6s %7s\n" % (
             "ITEM", "SIZE", "LIMIT", "USED", "FREE", "REQ", "FAIL", "SLEEP",
             "XDOMAIN"))
         for zone in copy.zones:
             try:
-                say("%-20s %7d %7d %8d %8d %10d %6d %6d %7d" % zone.row())
+                say("%-20s %7d, %7d,%8d,%8d,%10d,%6d,%6d,%7d" % zone.row())
             except Trouble as trouble:
-                say("%-20s %s" % (zone.name, trouble))
+                say("%-20s %s" % (zone.name + ":", trouble))
         if copy.trouble is not None:
             raise copy.trouble
 

@@ -14,28 +14,31 @@
 
 typedef unsigned long long ull;
 
-/* A name in a column; a longer one moves the line on. */
+/* A name in a column, and what ends it; a longer one moves the line on. */
 static void
-column_name(struct out *o, const struct row *r, size_t width)
+column_name(struct out *o, const struct row *r, const char *end, size_t width)
 {
 	size_t len = out_string(o, row_name(r), ESCAPE_TEXT);
 
+	out_text(o, end);
+	len += strlen(end);
 	while (len++ < width)
 		out_bytes(o, " ", 1);
 }
 
+/* Colon and commas as vmstat has them, for who splits lines at them. */
 void
 stat_table(const struct uma_stats *s, struct out *o)
 {
-	out_fmt(o, "%-20s %7s %7s %8s %8s %10s %6s %6s %7s\n\n", "ITEM", "SIZE",
-	    "LIMIT", "USED", "FREE", "REQ", "FAIL", "SLEEP", "XDOMAIN");
+	out_fmt(o, "%-20s %7s  %7s %8s %8s %10s %6s %6s %7s\n\n", "ITEM",
+	    "SIZE", "LIMIT", "USED", "FREE", "REQ", "FAIL", "SLEEP", "XDOMAIN");
 	for (size_t z = 0; z < s->nzones; z++) {
 		struct row r = row_get(s, z);
 		const struct uma_zone_stat *st = &r.r_stat;
 
-		column_name(o, &r, 20);
+		column_name(o, &r, ":", 20);
 		out_fmt(o,
-		    " %7llu %7llu %8llu %8llu %10llu %6llu %6llu %7llu\n",
+		    " %7llu, %7llu,%8llu,%8llu,%10llu,%6llu,%6llu,%7llu\n",
 		    (ull)st->item_size, (ull)st->limit, (ull)st->used,
 		    (ull)(st->free_cached + st->free_slab), (ull)st->allocs,
 		    (ull)st->fails, (ull)st->sleeps, (ull)st->xdomain);
@@ -58,7 +61,7 @@ stat_cpus(const struct uma_stats *s, struct out *o)
 
 			if (st.cached == 0 && st.allocs == 0)
 				continue;
-			column_name(o, &r, 20);
+			column_name(o, &r, "", 20);
 			out_fmt(o, " %5d %8llu %10llu %12llu\n", c,
 			    (ull)st.cached,
 			    (ull)(st.cached * r.r_stat.item_bytes / 1024),
@@ -169,7 +172,7 @@ explain_zones(struct out *o, const struct uma_stats *s)
 		struct row r = row_get(s, which[i]);
 		const struct uma_zone_stat *st = &r.r_stat;
 
-		column_name(o, &r, 20);
+		column_name(o, &r, "", 20);
 		out_fmt(o, " %10llu %10llu %10llu %10llu %10llu\n",
 		    (ull)st->memory / 1024,
 		    (ull)(st->used * st->item_bytes) / 1024,

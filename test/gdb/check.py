@@ -104,7 +104,7 @@ def check_slabs():
           said)
     check("it has the allocated ones", sum(row[3] for row in rows) == 3, said)
     _, size, _, used, free = re.search(
-        r"^(conn) +(\d+) +(\d+) +(\d+) +(\d+)", OUT, re.M).groups()
+        r"^(conn): +(\d+), +(\d+), *(\d+), *(\d+),", OUT, re.M).groups()
     check("and the free ones", sum(row[2] for row in rows) ==
           int(used) + int(free), said, size)
 
