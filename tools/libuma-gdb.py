@@ -266,8 +266,8 @@ class Layout:
 
     def find(self, table, name):
         if name not in table:
-            raise Trouble("This libuma is another version, %s, which has no "
-                          "'%s'; these commands are of %s."
+            raise Trouble("This libuma is damaged or another version, %s, "
+                          "which has no '%s'; these commands are of %s."
                           % (self.library, name, LIBRARY))
         return table[name]
 

@@ -146,8 +146,8 @@ all_there(struct copy *c)
 			missing = root_name[i];
 	return missing == NULL ||
 	       wrong(c,
-		   "its libuma is another version, %s, which has no '%s'; "
-		   "this program is of %s",
+		   "its libuma is damaged or another version, %s, which has no "
+		   "'%s'; this program is of %s",
 		   c->version, missing, UMA_VERSION_STRING);
 }
 

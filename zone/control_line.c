@@ -307,7 +307,7 @@ static const struct request {
     {"list", do_list, "list [NAME]: some names after this one, in order"},
     {"describe", do_describe,
 	"describe NAME: type, rwt, format, source, words"},
-    {"stats", do_stats, "stats [LETTERS]: what uma_stats_print() prints"},
+    {"stats", do_stats, "stats [LETTER]: what uma_stats_print() prints"},
     {"reclaim", do_reclaim, "reclaim [trim|drain|drain-cpu]"},
     {"help", do_help, "help: this"},
     {"quit", NULL, "quit"},
