@@ -7,6 +7,7 @@
 #include "fillers.h"
 
 #include <elf.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -259,6 +260,61 @@ START_TEST(a_process_that_is_killed_is_read_until_it_has_ended)
 		ck_assert_int_eq(waitpid(killer, NULL, 0), killer);
 		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	}
+}
+END_TEST
+
+static void *
+stays(void *arg)
+{
+	while (pause() != 0)
+		;
+	return arg;
+}
+
+static void
+await_state(pid_t pid, const char *state)
+{
+	char path[64], text[512] = "";
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	for (int k = 0; k < 1000 && strstr(text, state) == NULL; k++) {
+		FILE *f = fopen(path, "re");
+
+		ck_assert_ptr_nonnull(f);
+		ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+		fclose(f);
+		usleep(10000);
+	}
+	ck_assert_msg(strstr(text, state) != NULL, "%s", text);
+}
+
+START_TEST(a_process_is_there_when_its_first_thread_has_ended)
+{
+	int go[2];
+
+	ck_assert_int_eq(pipe(go), 0);
+	pid_t pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		pthread_t thread;
+		char c;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (pthread_create(&thread, NULL, stays, NULL) != 0 ||
+		    read(go[0], &c, 1) != 1)
+			_exit(1);
+		pthread_exit(NULL);
+	}
+	struct target *t = target_pid(pid);
+
+	ck_assert_msg(t != NULL, "%s", target_error());
+	ck_assert_int_eq(write(go[1], "g", 1), 1);
+	await_state(pid, ") Z ");
+	ck_assert_msg(read_all(t), "%s", target_error());
+	ck_assert_msg(read_all(target_pid(pid)), "%s", target_error());
+	filler_kill(pid);
+	close(go[0]);
+	close(go[1]);
 }
 END_TEST
 
@@ -747,6 +803,7 @@ main(void)
 	tcase_add_test(tc, a_refusal_to_read_is_told);
 	tcase_add_test(tc, a_process_may_end_at_any_time);
 	tcase_add_test(tc, a_process_that_is_killed_is_read_until_it_has_ended);
+	tcase_add_test(tc, a_process_is_there_when_its_first_thread_has_ended);
 	tcase_add_test(tc, a_process_that_executes_another_program_is_let_go);
 	tcase_add_test(tc, garbage_in_a_process_is_survived);
 	tcase_add_test(tc, torn_reads_are_survived);

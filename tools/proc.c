@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE /* process_vm_readv */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -46,12 +47,44 @@ proc_state(long pid)
 	return end[2];
 }
 
+static bool
+has_ended(char state)
+{
+	return state == 'Z' || state == 'X';
+}
+
+/*
+ * A thread that still has the memory of the process, or 0: the first one, whose
+ * number is the process's, may end before the others.
+ */
+static long
+live_thread(long pid)
+{
+	char path[64];
+	const struct dirent *entry;
+	long found = 0;
+
+	if (!has_ended(proc_state(pid)))
+		return pid;
+	snprintf(path, sizeof path, "/proc/%ld/task", pid);
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	while (found == 0 && (entry = readdir(dir)) != NULL) {
+		long tid = strtol(entry->d_name, NULL, 10);
+		char state = tid > 0 ? proc_state(tid) : '\0';
+
+		if (state != '\0' && !has_ended(state))
+			found = tid;
+	}
+	(void)closedir(dir);
+	return found;
+}
+
 bool
 proc_is_zombie(long pid)
 {
-	char state = proc_state(pid);
-
-	return state == 'Z' || state == 'X';
+	return live_thread(pid) == 0;
 }
 
 /* ---- reading ---- */
@@ -68,7 +101,9 @@ read_some(struct target *t, struct span *span, size_t n)
 		remote[i] = (struct iovec){
 		    (void *)(uintptr_t)span[i].addr, span[i].len};
 	}
-	ssize_t got = process_vm_readv((pid_t)t->pid, local, n, remote, n, 0);
+	ssize_t got = process_vm_readv((pid_t)t->tid, local, n, remote, n, 0);
+	if (got < 0 && errno == ESRCH && (t->tid = live_thread(t->pid)) != 0)
+		got = process_vm_readv((pid_t)t->tid, local, n, remote, n, 0);
 	if (got < 0) {
 		t->denied = errno == EPERM;
 		t->gone = errno == ESRCH;
@@ -170,7 +205,10 @@ proc_open(struct target *t, long pid)
 		return target_fail("%ld is no process's number", pid);
 	if (!proc_set_name(t))
 		return false;
-	snprintf(path, sizeof path, "/proc/%ld/maps", pid);
+	t->tid = live_thread(pid);
+	if (t->tid == 0)
+		return target_fail("process %ld has ended", pid);
+	snprintf(path, sizeof path, "/proc/%ld/maps", t->tid);
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
 		return fail_open(pid);

@@ -60,6 +60,7 @@ struct core_file; /* core.c's: a file that memory can be read from, too */
 
 struct target {
 	long pid;
+	long tid; /* of a thread of a process, to read by */
 	int fd; /* of the core file; -1: a process */
 	uint64_t size; /* of the core file */
 	uint64_t want; /* what it says that its size is, at least */

@@ -161,8 +161,12 @@ has_ended(long pid)
 static _Noreturn void
 target_lost(const struct session *s)
 {
-	if (s->seen && s->o->core == NULL && has_ended(s->o->pid))
-		die(EXIT_ENDED, "%s has ended", target_name(s->target));
+	/* The memory of a process goes some time before its number does. */
+	for (int i = 0; i < 50 && s->seen && s->o->core == NULL; i++) {
+		if (has_ended(s->o->pid))
+			die(EXIT_ENDED, "%s has ended", target_name(s->target));
+		sleep_until(clock_now() + 0.01);
+	}
 	die(EXIT_TARGET, "%s", target_error());
 }
 
