@@ -475,6 +475,8 @@ START_TEST(strict_makes_what_is_not_understood_fatal)
 	ck_assert_ptr_nonnull(strstr(
 	    text, "uma: UMA_OPTIONS: strict, and 2 settings not understood\n"));
 	expect_abort("work", "vm.uma.x.debug=1,strict");
+	expect_abort("work", "sink=none,strict,nonsense=1");
+	ck_assert_ptr_nonnull(strstr(text, "'nonsense'"));
 }
 END_TEST
 

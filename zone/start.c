@@ -39,6 +39,10 @@ start_say(void)
 {
 	const char *text = secure_getenv("UMA_OPTIONS");
 	struct settings scratch;
+
+	/* Faults that are fatal are told in any case. */
+	if (uma_settings.set_strict)
+		uma_message_mute(false);
 	size_t faults = text != NULL ? settings_parse(&scratch, text, true) : 0;
 
 	if (rules_lost()) {
@@ -49,6 +53,7 @@ start_say(void)
 	UMA_FATAL_IF(faults > 0 && uma_settings.set_strict,
 	    "UMA_OPTIONS: strict, and %zu setting%s not understood", faults,
 	    faults == 1 ? "" : "s");
+	uma_message_mute(SETTING(sink_none));
 }
 
 static bool
