@@ -156,7 +156,7 @@ $(PROGRAMS): %: %.o $(PARTS) $(O)/libuma.a
 
 # ---- tests and examples ----
 
-link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+link = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 	$$(pkg-config --libs check) -pthread $(NUMA)
 
 # Tests of the reader have what the tools have.

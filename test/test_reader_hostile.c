@@ -585,6 +585,12 @@ claim_many_cpus(void)
 		}
 }
 
+static void
+claim_a_huge_header(void)
+{
+	entry("slab.us_bits")->value = 0xfff00000;
+}
+
 static const struct change {
 	void (*fn)(void);
 	const char *says;
@@ -594,6 +600,7 @@ static const struct change {
     {take_entry_away, "9.9.9\\x1b, which has no 'zone.uz_keg'"},
     {make_a_circle, "kept changing"},
     {claim_many_cpus, "1073741824 CPUs"},
+    {claim_a_huge_header, "the tables of its libuma are damaged"},
 };
 #define CHANGES ((int)(sizeof changes / sizeof changes[0]))
 

@@ -19,12 +19,6 @@
 
 #define NOTES_MAX ((uint64_t)64 << 20) /* bytes */
 
-struct core_file {
-	struct core_file *next;
-	int fd; /* -1: not to be had */
-	char *path;
-};
-
 /* ---- files ---- */
 
 /* Nothing is opened that has effects, or waits. */
@@ -65,27 +59,28 @@ pread_all(int fd, void *buf, size_t len, uint64_t at)
 	return true;
 }
 
+static void
+file_close(struct target *t)
+{
+	if (t->file_path != NULL && t->file_fd >= 0)
+		close(t->file_fd);
+	t->file_path = NULL;
+}
+
+/* The file of a mapping, which stays open until another is wanted. */
 static int
 mapped_file(struct target *t, const char *path)
 {
-	struct core_file *f = t->file;
 	struct stat st;
 
-	while (f != NULL && strcmp(f->path, path) != 0)
-		f = f->next;
-	if (f != NULL)
-		return f->fd;
-	if ((f = calloc(1, sizeof *f)) == NULL)
+	if (t->file_path != NULL && strcmp(t->file_path, path) == 0)
+		return t->file_fd;
+	file_close(t);
+	if (!target_spend(t, SPEND_OPEN))
 		return -1;
-	f->path = strdup(path);
-	f->fd = f->path != NULL ? open_regular(path, &st) : -1;
-	f->next = t->file;
-	if (f->path == NULL) {
-		free(f);
-		return -1;
-	}
-	t->file = f;
-	return f->fd;
+	t->file_path = path;
+	t->file_fd = open_regular(path, &st);
+	return t->file_fd;
 }
 
 /* ---- reading ---- */
@@ -206,6 +201,7 @@ note_process(struct target *t, const char *desc, size_t len)
 {
 	if (len < PRPSINFO_NAME + PRPSINFO_NAME_LEN)
 		return;
+	t->told = true;
 	t->pid = (int32_t)number_at(desc, len, PRPSINFO_PID, 4);
 	char *comm = escape_text(desc + PRPSINFO_NAME, PRPSINFO_NAME_LEN);
 	char *name;
@@ -228,7 +224,7 @@ core_note(void *arg, const char *owner, size_t owner_len, uint32_t type,
 		return true;
 	if (type == NT_FILE && t->mappings == 0)
 		(void)note_files(t, desc, desc_len);
-	if (type == NT_PRPSINFO && t->pid == 0)
+	if (type == NT_PRPSINFO && !t->told)
 		note_process(t, desc, desc_len);
 	return true;
 }
@@ -236,7 +232,8 @@ core_note(void *arg, const char *owner, size_t owner_len, uint32_t type,
 static void
 core_notes(struct target *t, const Elf64_Phdr *ph)
 {
-	if (ph->p_filesz > NOTES_MAX || ph->p_filesz > t->size)
+	if (ph->p_filesz > NOTES_MAX || ph->p_filesz > t->size ||
+	    !target_spend(t, ph->p_filesz))
 		return;
 	char *buf = malloc(ph->p_filesz + 1);
 	if (buf != NULL && pread_all(t->fd, buf, ph->p_filesz, ph->p_offset))
@@ -366,15 +363,7 @@ core_open(struct target *t, const char *path)
 void
 core_close(struct target *t)
 {
-	while (t->file != NULL) {
-		struct core_file *f = t->file;
-
-		t->file = f->next;
-		if (f->fd >= 0)
-			close(f->fd);
-		free(f->path);
-		free(f);
-	}
+	file_close(t);
 	free(t->segment);
 	if (t->fd >= 0)
 		close(t->fd);

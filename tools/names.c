@@ -157,7 +157,7 @@ size_good(const struct copy *c, enum name_field f)
 	return c->field[f].value > 0 && c->field[f].value <= STRUCT_MAX;
 }
 
-/* Sizes of structs and constants that loops and buffers go by. */
+/* Sizes, offsets and constants that loops and buffers go by. */
 static bool
 sizes_check(struct copy *c)
 {
@@ -172,6 +172,8 @@ sizes_check(struct copy *c)
 
 	for (size_t i = 0; i < sizeof structs / sizeof structs[0]; i++)
 		good = good && size_good(c, structs[i]);
+	for (size_t i = 0; i < NF_OPTIONAL; i++)
+		good = good && c->field[i].value <= STRUCT_MAX;
 	return good || wrong(c, "the tables of its libuma are damaged");
 }
 

@@ -321,6 +321,7 @@ target_slabs(struct target *t, const char *zone, target_slab_fn fn, void *arg)
 	struct show show = {fn, arg};
 	struct zone_list zl;
 
+	t->left = SPEND_MAX;
 	if (!zones_read(t, &zl))
 		return false;
 	size_t z = zone_find(t, &zl, zone);

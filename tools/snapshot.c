@@ -603,6 +603,7 @@ target_stats(struct target *t)
 	struct zone_list zl;
 	int tries = 0;
 
+	t->left = SPEND_MAX;
 	do {
 		if (!zones_read(t, &zl))
 			return NULL;

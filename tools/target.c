@@ -23,7 +23,9 @@
  * torn, stale, or of something else by now; in a core file it may be made up.
  * Hence: whatever is read is read into buffers of our own, and taken from there
  * by number_at, which looks at the bounds; a count is bounded before memory is
- * asked for (the MAX in target.h); a list is followed only where the way back
+ * asked for (the MAX in target.h), and so is all that one call reads, since
+ * memory that was never written to is endless and costs a liar nothing
+ * (target_spend); a list is followed only where the way back
  * agrees, so that it cannot lead round, and no longer than its bound; what did
  * not hold is tried again some times, and then a message says so.
  *
@@ -91,6 +93,10 @@ fail_denied(const struct target *t)
 bool
 target_fail_read(struct target *t, const char *what)
 {
+	if (t->left == 0)
+		return target_fail("%s: reading %s would take too long: the "
+				   "memory of its libuma is damaged",
+		    t->name, what);
 	if (t->fd >= 0 && t->size < t->want)
 		return target_fail(
 		    "%s: %s is not in it: it is cut off, at %llu of %llu bytes",
@@ -107,11 +113,26 @@ target_fail_read(struct target *t, const char *what)
 
 /* ---- reading ---- */
 
+bool
+target_spend(struct target *t, uint64_t bytes)
+{
+	uint64_t cost = bytes > SPEND_LEAST ? bytes : SPEND_LEAST;
+
+	t->left = cost < t->left ? t->left - cost : 0;
+	return t->left > 0;
+}
+
 void
 target_read_spans(struct target *t, struct span *span, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	bool may = true;
+
+	for (size_t i = 0; i < n; i++) {
 		span[i].ok = false;
+		may = may && target_spend(t, span[i].len);
+	}
+	if (!may)
+		return;
 	if (t->fd < 0) {
 		proc_read_spans(t, span, n);
 		return;
@@ -236,7 +257,8 @@ target_close(struct target *t)
 static bool
 is_cut_short(const struct target *t)
 {
-	return t->gone || t->denied || (t->fd >= 0 && t->size < t->want);
+	return t->gone || t->denied || t->left == 0 ||
+	       (t->fd >= 0 && t->size < t->want);
 }
 
 /* Copies that cannot be read are dropped, if there is another. */
@@ -317,6 +339,7 @@ target_open(long pid, const char *core)
 		return NULL;
 	}
 	t->fd = -1;
+	t->left = SPEND_MAX;
 	if ((core != NULL ? core_open(t, core) : proc_open(t, pid)) &&
 	    copies_find(t))
 		return t;

@@ -20,7 +20,7 @@ enum {
 	MAPPINGS_MAX = 1 << 18,
 	SEGMENTS_MAX = 1 << 20,
 	ENTRIES_MAX = 4096, /* of a table */
-	STRUCT_MAX = 1 << 16, /* bytes of a struct of the library's */
+	STRUCT_MAX = 1 << 13, /* bytes of a struct of the library's */
 	CPUS_MAX = 1 << 13,
 	DOMAINS_MAX = 64,
 	ZONES_MAX = 1 << 17,
@@ -56,8 +56,6 @@ struct copy {
 	uint64_t *root; /* by enum name_root; 0: not known */
 };
 
-struct core_file; /* core.c's: a file that memory can be read from, too */
-
 struct target {
 	long pid;
 	long tid; /* of a thread of a process, to read by */
@@ -69,7 +67,11 @@ struct target {
 	size_t mappings;
 	struct segment *segment; /* by address */
 	size_t segments;
-	struct core_file *file; /* those opened so far */
+	bool told; /* the core file has told whose it is */
+	const char *file_path; /* of a mapping: the file last opened; or NULL */
+	int file_fd; /* -1: not to be had */
+	uint64_t
+	    left; /* what this call may still read, as target_spend counts */
 	struct copy copy[COPIES_MAX];
 	size_t copies;
 	size_t use;
@@ -82,6 +84,12 @@ struct target {
 bool target_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with why memory cannot be read, if that is known. */
 bool target_fail_read(struct target *t, const char *what);
+
+/* Before each read: false, when what this call has read is enough. */
+#define SPEND_MAX   ((uint64_t)1 << 33) /* bytes, of one call of reader.h's */
+#define SPEND_LEAST ((uint64_t)1 << 10) /* a read of fewer costs as much */
+#define SPEND_OPEN  ((uint64_t)1 << 14) /* as opening a file does */
+bool target_spend(struct target *t, uint64_t bytes);
 
 /* Many reads, in one call to the system where that is possible. */
 struct span {

@@ -15,6 +15,7 @@
 
 #include "target.h"
 
+#define LIST_MAX    ((size_t)1 << 30) /* bytes of the copies */
 #define TRIES_MAX   12
 #define TRIES_EXACT 6 /* after which a walk good at each step will do */
 
@@ -23,7 +24,8 @@ try_again(struct target *t, int tries)
 {
 	struct timespec some = {0, 500000};
 
-	if (t->fd >= 0 || t->gone || t->denied || tries >= TRIES_MAX)
+	if (t->fd >= 0 || t->gone || t->denied || t->left == 0 ||
+	    tries >= TRIES_MAX)
 		return false;
 	nanosleep(&some, NULL);
 	return true;
@@ -100,10 +102,10 @@ list_walk(struct target *t, struct zone_list *zl)
 		return WALK_FAILED;
 	}
 	for (zl->cnt = 0; at != head; zl->cnt++) {
-		if (zl->cnt == ZONES_MAX) {
-			target_fail("%s: more than %d zones: the memory of its "
-				    "libuma is damaged",
-			    t->name, ZONES_MAX);
+		if (zl->cnt == ZONES_MAX || zl->cnt >= LIST_MAX / zl->len) {
+			target_fail("%s: more than %zu zones: the memory of "
+				    "its libuma is damaged",
+			    t->name, zl->cnt);
 			return WALK_FAILED;
 		}
 		if (!list_grow(zl))
