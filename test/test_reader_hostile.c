@@ -654,6 +654,8 @@ START_TEST(what_is_no_core_file_is_told)
 	expect_refused("short", "too short");
 	file_write("b\033d", "", 0);
 	expect_refused("b\033d", "b\\x1bd is empty");
+	file_write("b\302\233d", "", 0);
+	expect_refused("b\302\233d", "b\\xc2\\x9bd is empty");
 	char text[100];
 	memset(text, 'x', sizeof text);
 	file_write("text", text, sizeof text);

@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "target.h"
+#include "umastat.h"
 
 static char message[512];
 
@@ -182,17 +183,21 @@ char *
 escape_text(const char *src, size_t len)
 {
 	static const char hex[] = "0123456789abcdef";
-	char *text = malloc(4 * len + 1), *to = text;
+	size_t left = strnlen(src, len), n;
+	char *text = malloc(4 * left + 1), *to = text;
 
 	if (text == NULL)
 		return NULL;
-	for (size_t i = 0; i < len && src[i] != '\0'; i++) {
-		unsigned char c = (unsigned char)src[i];
+	for (; left > 0; src += n, left -= n) {
+		unsigned char c = (unsigned char)*src;
 
-		if (c >= ' ' && c != 0x7f && c != '\\') {
-			*to++ = (char)c;
+		n = shown_len(src, left);
+		if (n > 0 && c != '\\') {
+			memcpy(to, src, n);
+			to += n;
 			continue;
 		}
+		n = 1;
 		*to++ = '\\';
 		if (c == '\\') {
 			*to++ = '\\';

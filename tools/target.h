@@ -100,7 +100,10 @@ struct span {
 };
 void target_read_spans(struct target *t, struct span *span, size_t n);
 
-/* With control bytes as \xNN and backslash doubled; malloc'ed, NULL: none. */
+/*
+ * With what is no text (shown_len) as \xNN, and backslash doubled; malloc'ed,
+ * NULL: none.
+ */
 char *escape_text(const char *src, size_t len);
 /* A string of at most max bytes, malloc'ed and ended; NULL: not readable. */
 char *target_string(struct target *t, uint64_t addr, size_t max);
