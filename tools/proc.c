@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -85,6 +86,15 @@ bool
 proc_is_zombie(long pid)
 {
 	return live_thread(pid) == 0;
+}
+
+/* A folder of a process that has ended stays empty, whoever has its number. */
+bool
+proc_is_same(struct target *t)
+{
+	if (t->dir >= 0 && faccessat(t->dir, "stat", F_OK, 0) != 0)
+		t->gone = true;
+	return !t->gone;
 }
 
 /* ---- reading ---- */
@@ -203,6 +213,8 @@ proc_open(struct target *t, long pid)
 	t->pid = pid;
 	if (pid <= 0 || pid > INT_MAX)
 		return target_fail("%ld is no process's number", pid);
+	snprintf(path, sizeof path, "/proc/%ld", pid);
+	t->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (!proc_set_name(t))
 		return false;
 	t->tid = live_thread(pid);

@@ -609,8 +609,11 @@ target_stats(struct target *t)
 			return NULL;
 		struct uma_stats *s = stats_read(t, &zl);
 		zones_free(&zl);
-		if (s != NULL)
+		if (s != NULL && proc_is_same(t))
 			return s;
+		if (s != NULL)
+			target_fail_read(t, "it");
+		target_stats_free(s);
 	} while (try_again(t, ++tries));
 	return NULL;
 }

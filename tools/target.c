@@ -254,6 +254,8 @@ target_close(struct target *t)
 		free(t->mapping[i].path);
 	free(t->mapping);
 	core_close(t);
+	if (t->dir >= 0)
+		close(t->dir);
 	free(t->name);
 	free(t);
 }
@@ -343,7 +345,7 @@ target_open(long pid, const char *core)
 		target_fail("no memory");
 		return NULL;
 	}
-	t->fd = -1;
+	t->fd = t->dir = -1;
 	t->left = SPEND_MAX;
 	if ((core != NULL ? core_open(t, core) : proc_open(t, pid)) &&
 	    copies_find(t))

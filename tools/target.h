@@ -60,6 +60,7 @@ struct target {
 	long pid;
 	long tid; /* of a thread of a process, to read by */
 	int fd; /* of the core file; -1: a process */
+	int dir; /* /proc/PID, of this process for ever; -1: a core file */
 	uint64_t size; /* of the core file */
 	uint64_t want; /* what it says that its size is, at least */
 	char *name;
@@ -131,6 +132,8 @@ number_at(const void *raw, size_t len, uint64_t off, size_t size)
 bool proc_open(struct target *t, long pid);
 void proc_read_spans(struct target *t, struct span *span, size_t n);
 bool proc_is_zombie(long pid);
+/* Whether its number is still its own; if not, it has ended. */
+bool proc_is_same(struct target *t);
 
 bool core_open(struct target *t, const char *path);
 bool core_read(struct target *t, uint64_t addr, void *buf, size_t len);

@@ -133,7 +133,7 @@ list_walk(struct target *t, struct zone_list *zl)
 static bool
 still_there(struct target *t)
 {
-	if (names_still(t, target_copy(t)))
+	if (proc_is_same(t) && names_still(t, target_copy(t)))
 		return true;
 	if (t->fd >= 0 || t->gone || t->denied || proc_is_zombie(t->pid))
 		return target_fail_read(t, "the layout of its libuma");
