@@ -11,7 +11,7 @@ file alike; nothing is called there, and nothing is changed.
 Memory is not believed.  It may be damaged, which may be why one is here.  What is
 read is copied, and taken from the copy within its bounds; a list is followed
 only as long as each step leads back to the one before, so it cannot lead round;
-counts are bounded, and so is the number of reads of one command.  Whatever does
+counts are bounded, and so is what one command reads.  Whatever does
 not hold is a Trouble, which becomes a message and never a traceback.
 
 Words: zone, keg, slab, item, bucket, depot as in uma(3).  An item is out
@@ -29,6 +29,7 @@ LIBRARY = "0.1.0"  # that this file came with
 
 # No process has more, so what says it has is damaged.
 READS_MAX = 1 << 22
+READ_LEN = 1024  # bytes; a longer read counts as several
 ZONES_MAX = 1 << 17
 CPUS_MAX = 1 << 16
 DOMAINS_MAX = 1 << 10
@@ -59,7 +60,7 @@ class Memory:
                           "program, attach to it, or load its core.")
 
     def read(self, addr, size, what):
-        self.reads += 1
+        self.reads += 1 + size // READ_LEN
         if self.reads > READS_MAX:
             raise Trouble("Gave up: libuma's memory seems to be damaged.")
         if 0 <= addr and addr + size <= 1 << 64:

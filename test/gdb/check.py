@@ -219,6 +219,20 @@ def check_versions():
         inferior.write_memory(layout + at, before)
 
 
+def check_lengths():
+    module = __import__("__main__")
+    memory = module.Memory()
+    layout = module.layout_addresses(memory)[0]
+    said = []
+    for size in 1 << 33, 8:
+        try:
+            said.append(memory.read(layout, size, "it"))
+        except module.Trouble as trouble:
+            said.append(str(trouble))
+    check("nobody reads more than a process has",
+          all(str(text).startswith("Gave up") for text in said), *said)
+
+
 check_zones()
 check_whatis()
 check_walk()
@@ -226,5 +240,6 @@ check_slabs()
 check_arguments()
 if os.environ.get("BREAK") == "yes":
     check_versions()
+    check_lengths()
     damage(int(os.environ.get("ROUNDS") or 200))
 print("%d failed" % failures)
