@@ -571,18 +571,23 @@ make_a_circle(void)
 	memcpy((char *)link + entry("list.next")->value, &link, 8);
 }
 
+static void *
+variable(const char *name)
+{
+	for (uint32_t t = 0; t < uma_debug_layout.table_cnt; t++) {
+		struct uma_debug_root *root = uma_debug_layout.table[t]->root;
+
+		for (uint32_t r = uma_debug_layout.table[t]->root_cnt; r-- > 0;)
+			if (strcmp(root[r].name, name) == 0)
+				return (void *)(uintptr_t)root[r].address;
+	}
+	ck_abort_msg("no variable %s", name);
+}
+
 static void
 claim_many_cpus(void)
 {
-	for (uint32_t t = 0; t < uma_debug_layout.table_cnt; t++)
-		for (uint32_t r = 0; r < uma_debug_layout.table[t]->root_cnt;
-		     r++) {
-			struct uma_debug_root *root =
-			    &uma_debug_layout.table[t]->root[r];
-
-			if (strcmp(root->name, "cpu.cpu_cnt") == 0)
-				*(int *)(uintptr_t)root->address = 1 << 30;
-		}
+	*(int *)variable("cpu.cpu_cnt") = 1 << 30;
 }
 
 static void
@@ -613,6 +618,29 @@ START_TEST(what_is_wrong_with_a_library_is_told)
 	if (t != NULL)
 		ck_assert_ptr_null(target_stats(t));
 	expect_says(changes[_i].says);
+	target_close(t);
+	filler_kill(pid);
+}
+END_TEST
+
+/* As if more had been reserved and handed out between two reads. */
+static void
+hand_runs_out(void)
+{
+	*(size_t *)variable("runs.r_used") +=
+	    *(size_t *)variable("runs.r_reserved");
+}
+
+START_TEST(runs_handed_out_meanwhile_do_not_hide_the_items)
+{
+	zones_make();
+	pid_t pid = child_changed(hand_runs_out);
+	struct target *t = target_pid(pid);
+	struct uma_stats *s = t != NULL ? target_stats(t) : NULL;
+
+	ck_assert_msg(s != NULL, "%s", target_error());
+	ck_assert_uint_gt(s->memory->used, 0);
+	target_stats_free(s);
 	target_close(t);
 	filler_kill(pid);
 }
@@ -818,6 +846,7 @@ main(void)
 	tcase_add_test(tc, torn_reads_are_survived);
 	tcase_add_loop_test(
 	    tc, what_is_wrong_with_a_library_is_told, 0, CHANGES);
+	tcase_add_test(tc, runs_handed_out_meanwhile_do_not_hide_the_items);
 	tcase_add_test(tc, what_is_no_core_file_is_told);
 	tcase_add_test(tc, core_files_with_flipped_bytes_are_survived);
 	tcase_add_test(tc, core_files_that_were_cut_are_survived);

@@ -468,7 +468,8 @@ memory_finish(struct target *t, struct uma_memory_stat *m)
 	m->pagemap = root_get(t, NR_LEAF_CNT, 8) * c->field[NF_LEAF_LEN].value;
 	m->pieces = root_get(t, NR_RUNS_HEADER, 8) << shift;
 	m->dirty = dirty << shift;
-	m->untouched = reserved - m->pieces - used - m->dirty;
+	/* Read one after the other, unlike in the library. */
+	m->untouched = sub_clamped(reserved, m->pieces + used + m->dirty);
 	m->spare = root_get(t, NR_VM_UNUSED, 8);
 	m->absent = root_get(t, NR_PAGES_ABSENT, 8) << shift;
 	m->held = sub_clamped(root_get(t, NR_RUNS_HELD, 8), m->absent);
