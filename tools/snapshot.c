@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "target.h"
+#include "uma_memory_int.h"
 
 #define BLOCK_HEADERS 4096 /* CPUs' headers in a block, about */
 #define BLOCK_ZONES   256
@@ -416,40 +417,6 @@ stat_zone(const struct block *b, size_t i, struct uma_zone_stat *st,
 }
 
 /* ---- the process ---- */
-
-static void
-memory_add(struct uma_memory_stat *m, const struct uma_zone_stat *st)
-{
-	uint64_t items =
-	    (st->used + st->free_cached + st->free_slab) * st->item_bytes;
-
-	m->zones++;
-	if (st->own) {
-		m->own += st->memory;
-		return;
-	}
-	m->used += st->used * st->item_bytes;
-	m->cached_cpu += st->free_cpu * st->item_bytes;
-	m->cached_depot += st->free_depot * st->item_bytes;
-	m->free_slab += st->free_slab * st->item_bytes;
-	m->slack += sub_clamped(st->memory, items);
-}
-
-/* Each part what is left of it all, at most. */
-static void
-memory_settle(struct uma_memory_stat *m)
-{
-	uint64_t *part[] = {&m->meta, &m->pagemap, &m->pieces, &m->dirty,
-	    &m->untouched, &m->spare, &m->own, &m->lost, &m->used,
-	    &m->cached_cpu, &m->cached_depot, &m->free_slab, &m->slack};
-	uint64_t left = m->mapped;
-
-	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
-		*part[i] = *part[i] < left ? *part[i] : left;
-		left -= *part[i];
-	}
-	m->other = left;
-}
 
 static void
 memory_finish(struct target *t, struct uma_memory_stat *m)
