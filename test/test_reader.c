@@ -461,7 +461,7 @@ START_TEST(another_process_of_the_same_number_is_another)
 {
 	uma_zone_t zone =
 	    uma_zcreate("of all", 64, NULL, NULL, NULL, NULL, UMA_ALIGN_PTR, 0);
-	ck_assert_ptr_nonnull(zone);
+	ck_assert_ptr_nonnull(uma_zalloc(zone, M_WAITOK));
 	pid_t pid = child_numbered(0);
 	struct target *t = wait_for_zone(pid, "of all");
 

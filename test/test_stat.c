@@ -385,38 +385,38 @@ static const struct hostile {
 	const char *name, *text, *json, *metrics;
 } hostile[] = {
     {"plain-1", "plain-1", "\"plain-1\"", "\"plain-1\""},
-    {"%s%n%1000d", "%s%n%1000d ", "\"%s%n%1000d\"", "\"%s%n%1000d\""},
-    {"esc\x1b[31m", "esc\\x1b[31m ", "\"esc\\u001b[31m\"",
+    {"%s%n%1000d", "%s%n%1000d:", "\"%s%n%1000d\"", "\"%s%n%1000d\""},
+    {"esc\x1b[31m", "esc\\x1b[31m:", "\"esc\\u001b[31m\"",
 	"\"esc\xef\xbf\xbd"
 	"1b[31m\""},
     {"two\nlines\tand", "two\\x0alines\\x09and",
 	"\"two\\u000alines\\u0009and\"",
 	"\"two\\nlines\xef\xbf\xbd"
 	"09and\""},
-    {"q\"b\\", "q\"b\\\\ ", "\"q\\\"b\\\\\"", "\"q\\\"b\\\\\""},
-    {"\x7f", "\\x7f ", "\"\\u007f\"",
+    {"q\"b\\", "q\"b\\\\:", "\"q\\\"b\\\\\"", "\"q\\\"b\\\\\""},
+    {"\x7f", "\\x7f:", "\"\\u007f\"",
 	"\"\xef\xbf\xbd"
 	"7f\""},
-    {"bad\xff\xc3", "bad\\xff\\xc3 ",
+    {"bad\xff\xc3", "bad\\xff\\xc3:",
 	"\"bad\xef\xbf\xbd"
 	"ff\xef\xbf\xbd"
 	"c3\"",
 	"\"bad\xef\xbf\xbd"
 	"ff\xef\xbf\xbd"
 	"c3\""},
-    {"c1\xc2\x9b", "c1\\xc2\\x9b ", "\"c1\xef\xbf\xbd", "\"c1\xef\xbf\xbd"},
-    {"long\xc0\x80", "long\\xc0\\x80 ", "\"long\xef\xbf\xbd",
+    {"c1\xc2\x9b", "c1\\xc2\\x9b:", "\"c1\xef\xbf\xbd", "\"c1\xef\xbf\xbd"},
+    {"long\xc0\x80", "long\\xc0\\x80:", "\"long\xef\xbf\xbd",
 	"\"long\xef\xbf\xbd"},
-    {"sur\xed\xa0\x80", "sur\\xed\\xa0\\x80 ", "\"sur\xef\xbf\xbd",
+    {"sur\xed\xa0\x80", "sur\\xed\\xa0\\x80:", "\"sur\xef\xbf\xbd",
 	"\"sur\xef\xbf\xbd"},
-    {"big\xf4\x90\x80\x80", "big\\xf4\\x90\\x80\\x80 ", "\"big\xef\xbf\xbd",
+    {"big\xf4\x90\x80\x80", "big\\xf4\\x90\\x80\\x80:", "\"big\xef\xbf\xbd",
 	"\"big\xef\xbf\xbd"},
     {"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x98",
-	"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x98 ",
+	"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x98:",
 	"\"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x98\"",
 	"\"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x90\x98\""},
-    {"", " ", "\"\"", "\"\""},
-    {LONG_NAME, LONG_NAME " ", "\"" LONG_NAME "\"", "\"" LONG_NAME "\""},
+    {"", "\n:", "\"\"", "\"\""},
+    {LONG_NAME, LONG_NAME ":", "\"" LONG_NAME "\"", "\"" LONG_NAME "\""},
 };
 enum { HOSTILE = sizeof hostile / sizeof hostile[0] };
 
