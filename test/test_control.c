@@ -80,7 +80,7 @@ START_TEST(values_are_read)
 	ck_assert_str_eq(client_ask(&client, "describe vm.uma.conn\n"),
 	    "ok 12\nnode r N - \n");
 	ck_assert_msg(strncmp(client_ask(&client, "stats\n"), "ok ", 3) == 0 &&
-			  strstr(client.text, "\nconn  ") != NULL,
+			  strstr(client.text, "\nconn: ") != NULL,
 	    "%s", client.text);
 	ck_assert_msg(strncmp(client_ask(&client, "get vm.zone_stats\n"), "ok ",
 			  3) == 0 &&
