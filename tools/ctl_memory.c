@@ -92,7 +92,7 @@ static const struct leaf leaves[] = {
     {"limit.items", "u64", limit_items, "Items allocated and cached"},
     {"limit.max_items", "u64", limit_max,
 	"Limit on items allocated and cached, 0 for none"},
-    {"limit.sleepers", "u32", sleepers, "Threads that sleep at the limit"},
+    {"limit.sleepers", "u32", sleepers, "Threads and waiters at the limit"},
     {"limit.sleeps", "u64", sleeps, "Sleeps at the limit, ever"},
     {"size", "int", item_size, "Bytes of an item, as requested"},
     {"stats.allocs", "u64", allocs, "Allocations that succeeded, ever"},

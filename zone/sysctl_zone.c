@@ -285,7 +285,7 @@ static const struct leaf leaf_table[] = {
     {"limit.peak", CTLTYPE_U64, LIMIT_PEAK,
 	"Most items allocated, or cached by CPUs, ever"},
     {"limit.sleepers", CTLTYPE_U32, LIMIT_ASLEEP,
-	"Threads that sleep at the limit"},
+	"Threads and waiters at the limit"},
     {"limit.sleeps", CTLTYPE_U64, LIMIT_SLEPT, "Sleeps at the limit, ever"},
     {"size", CTLTYPE_INT, SIZE, "Bytes of an item, as requested"},
     {"stats.allocs", CTLTYPE_U64, STAT_ALLOCS,
